@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include <stdio.h>
+#include <time.h>
+
+static int64_t read_ms(clockid_t id) {
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t clock_ms(void) {
+    return read_ms(CLOCK_BOOTTIME);
+}
+
+int64_t clock_wall_ms(void) {
+    return read_ms(CLOCK_REALTIME);
+}
+
+void clock_format(int64_t wall_ms, char *ret) {
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm t;
+    gmtime_r(&seconds, &t);
+    char date[CLOCK_TEXT_BYTES - 6];
+    if (strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &t) == 0)
+        date[0] = 0;
+    snprintf(ret, CLOCK_TEXT_BYTES, "%s.%03dZ", date, (int)(wall_ms % 1000));
+}

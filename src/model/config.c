@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/config.h"
+#include "base/text.h"
+
+static void probe_deinit(struct probe_config *probe) {
+    free(probe->host);
+    free(probe->path);
+    free(probe->body_has);
+    text_list_free(probe->argv);
+}
+
+static void service_deinit(struct service_config *service) {
+    free(service->name);
+    text_list_free(service->argv);
+    free(service->folder);
+    text_list_free(service->env);
+    text_list_free(service->needs);
+    free(service->user);
+    free(service->consumer);
+    probe_deinit(&service->ready);
+    probe_deinit(&service->health);
+}
+
+static void bot_deinit(struct bot_config *bot) {
+    free(bot->name);
+    secret_deinit(&bot->token);
+    free(bot->admins);
+    free(bot->api_url);
+    free(bot->proxy);
+}
+
+struct config *config_free(struct config *config) {
+    if (!config)
+        return NULL;
+    free(config->path);
+    free(config->folder);
+    free(config->name);
+    free(config->timezone);
+    free(config->data);
+    free(config->run);
+    free(config->http.host);
+    secret_deinit(&config->http.token);
+    free(config->alerts.bot);
+    for (size_t i = 0; i < config->bot_count; i++)
+        bot_deinit(&config->bots[i]);
+    free(config->bots);
+    for (size_t i = 0; i < config->service_count; i++)
+        service_deinit(&config->services[i]);
+    free(config->services);
+    free(config);
+    return NULL;
+}
+
+const struct service_config *config_service(const struct config *config, const char *name) {
+    for (size_t i = 0; i < config->service_count; i++)
+        if (strcmp(config->services[i].name, name) == 0)
+            return &config->services[i];
+    return NULL;
+}
+
+const struct bot_config *config_bot(const struct config *config, const char *name) {
+    for (size_t i = 0; i < config->bot_count; i++)
+        if (strcmp(config->bots[i].name, name) == 0)
+            return &config->bots[i];
+    return NULL;
+}
+
+static bool text_same(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool list_same(char *const *a, char *const *b) {
+    size_t count = text_list_count(a);
+    if (count != text_list_count(b))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool probe_same(const struct probe_config *a, const struct probe_config *b) {
+    return a->kind == b->kind && text_same(a->host, b->host) && a->port == b->port &&
+           text_same(a->path, b->path) && text_same(a->body_has, b->body_has) &&
+           a->status == b->status && list_same(a->argv, b->argv) && a->every_ms == b->every_ms &&
+           a->timeout_ms == b->timeout_ms && a->failures == b->failures;
+}
+
+static bool restart_same(const struct restart_config *a, const struct restart_config *b) {
+    return a->mode == b->mode && a->max == b->max && a->delay_ms == b->delay_ms &&
+           a->delay_max_ms == b->delay_max_ms && a->stable_ms == b->stable_ms &&
+           a->retry_ms == b->retry_ms && a->give_up == b->give_up;
+}
+
+bool service_config_equal(const struct service_config *a, const struct service_config *b) {
+    return text_same(a->name, b->name) && list_same(a->argv, b->argv) &&
+           text_same(a->folder, b->folder) && list_same(a->env, b->env) &&
+           list_same(a->needs, b->needs) && text_same(a->user, b->user) &&
+           text_same(a->consumer, b->consumer) && a->umask == b->umask &&
+           a->nofile == b->nofile && a->stop_signal == b->stop_signal &&
+           a->stop_timeout_ms == b->stop_timeout_ms && a->start_timeout_ms == b->start_timeout_ms &&
+           a->watchdog_ms == b->watchdog_ms && a->critical == b->critical &&
+           a->is_hub == b->is_hub && a->log_bytes_max == b->log_bytes_max &&
+           a->log_files == b->log_files && probe_same(&a->ready, &b->ready) &&
+           probe_same(&a->health, &b->health) && restart_same(&a->restart, &b->restart);
+}

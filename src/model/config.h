@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.h - holdfast.yaml as plain values. Made by wire/config.h, read by everybody, changed by
+ * nobody. Lists of text are NULL-ended; lists of structs have a count. Times are milliseconds. */
+#pragma once
+#include "base/common.h"
+#include "base/secret.h"
+
+enum probe_kind { PROBE_NONE, PROBE_NOTIFY, PROBE_TCP, PROBE_HTTP, PROBE_EXEC };
+
+struct probe_config {
+    enum probe_kind kind;
+    char *host; /* tcp, http: an address or name */
+    uint16_t port;
+    char *path;         /* http: begins with '/' */
+    char *body_has;     /* http: text that the answer must contain; may be NULL */
+    int64_t status;     /* http: expected status; 0 = any 2xx or 3xx */
+    char **argv;        /* exec */
+    int64_t every_ms;   /* between the end of one probe and the start of the next */
+    int64_t timeout_ms; /* of one probe */
+    int64_t failures;   /* in a row that make it unhealthy */
+};
+
+enum restart_mode { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
+
+struct restart_config {
+    enum restart_mode mode;
+    int64_t max;           /* restarts without stability before the service is failed */
+    int64_t delay_ms;      /* first wait; doubles */
+    int64_t delay_max_ms;  /* cap of the wait */
+    int64_t stable_ms;     /* this long ready: the counter starts anew */
+    int64_t retry_ms;      /* a failed service is tried again this often */
+    bool give_up;          /* ... or not at all */
+};
+
+struct service_config {
+    char *name;
+    char **argv;
+    char *folder;    /* working folder, absolute */
+    char **env;      /* NAME=value, complete: what the process gets, HOLDFAST_* aside */
+    char **needs;    /* names of services */
+    char *user;      /* NULL: as the keeper */
+    char *consumer;  /* name of the bot whose updates it reads through the gateway, or NULL */
+    int64_t umask;   /* -1: inherited */
+    int64_t nofile;  /* soft limit of open files; 0: inherited */
+    int stop_signal;
+    int64_t stop_timeout_ms;  /* from the stop signal to SIGKILL */
+    int64_t start_timeout_ms; /* from start to ready */
+    int64_t watchdog_ms;      /* sd_notify WATCHDOG=1 at least this often; 0: not watched */
+    bool critical;            /* failed: the whole is unhealthy */
+    struct probe_config ready;  /* kind NONE: ready once it runs */
+    struct probe_config health; /* kind NONE: only the process is watched */
+    struct restart_config restart;
+    int64_t log_bytes_max; /* one log file */
+    int64_t log_files;     /* the current one included */
+    bool is_hub;           /* added by us because of bots: or http: */
+};
+
+struct bot_config {
+    char *name;
+    struct secret token;
+    int64_t owner;    /* Telegram user id; 0 = not set */
+    int64_t *admins;  /* user ids */
+    size_t admin_count;
+    char *api_url; /* "https://api.telegram.org" unless set; no slash at the end */
+    char *proxy;   /* curl syntax, NULL = none */
+};
+
+struct http_config {
+    char *host;
+    uint16_t port;
+    struct secret token;
+};
+
+struct alerts_config {
+    char *bot;    /* name in bots; NULL: alerts are kept but have no way out */
+    int64_t chat; /* Telegram chat id; 0 = not set */
+};
+
+struct config {
+    char *path;     /* of the file, absolute */
+    char *folder;   /* that holds it; relative paths start here */
+    char *name;     /* of this installation */
+    char *timezone; /* IANA name */
+    char *data;     /* folder, absolute: what must survive */
+    char *run;      /* folder, absolute, on tmpfs: sockets, run state */
+    struct http_config http;
+    struct alerts_config alerts;
+    struct bot_config *bots;
+    size_t bot_count;
+    struct service_config *services; /* in the order of the file; the hub's first when implied */
+    size_t service_count;
+};
+
+struct config *config_free(struct config *config); /* NULL is fine; wipes secrets */
+const struct service_config *config_service(const struct config *config, const char *name);
+const struct bot_config *config_bot(const struct config *config, const char *name);
+/* Same definition: a reload leaves the running process alone. */
+bool service_config_equal(const struct service_config *a, const struct service_config *b);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.h - reads holdfast.yaml (and the .env beside it) into model/config.h.
+ *
+ * All errors are collected, each with its place; the file is good only if there is none.
+ * ${NAME} and ${NAME:-default} are taken from the environment, then from .env; ${NAME} of a
+ * NAME_FILE variable reads that file. */
+#pragma once
+#include "base/buffer.h"
+#include "model/config.h"
+
+enum { CONFIG_BYTES_MAX = 1 << 20, CONFIG_ERRORS_MAX = 200, CONFIG_SERVICES_MAX = 5000 };
+enum { CONFIG_INVALID = 1 };
+
+struct config_error {
+    char *place; /* "holdfast.yaml:12:5" */
+    char *text;  /* what was found, what was expected, what to do */
+};
+struct config_errors {
+    struct config_error *list;
+    size_t count;
+};
+void config_errors_deinit(struct config_errors *errors);
+
+/* 0: *ret is set, free with config_free(). CONFIG_INVALID: `errors` says why. -errno: the file could
+ * not be read. `folder_run` overrides the run folder, NULL for the usual one. */
+MUST_CHECK int config_load(const char *path, const char *folder_run, struct config **ret,
+                           struct config_errors *errors);
+/* The usual start of a program: loads, or prints every error and exits (78, or 66 if unreadable).
+ * Registers the secrets for masking. */
+struct config *config_load_or_exit(const char *path, const char *folder_run);
