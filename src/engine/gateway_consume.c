@@ -11,6 +11,7 @@ enum {
     /* The disk forgets in batches, and keeps the last ones for the ids: they tell repeats. */
     DISK_BATCH = 512,
     DISK_KEEP = 256,
+    KEEP_MAX = 1000000, /* of a negative offset */
 };
 #define CONSUMER_KEEP_MS (7 * DAY_MS)
 static const char empty_answer[] = "{\"ok\":true,\"result\":[]}";
@@ -115,7 +116,7 @@ static void skip_hidden(struct gateway *g, struct consumer *c) {
  * confirm new low ids. */
 static void confirm(struct gateway *g, struct consumer *c, int64_t offset) {
     int64_t from = first_of(g, c), to = c->confirmed;
-    int64_t keep = offset < 0 ? -(offset + 1) + 1 : 0;
+    int64_t keep = offset < -KEEP_MAX ? KEEP_MAX : -offset;
     if (offset == 0)
         return;
     for (int64_t seq = g->seq_last; seq >= from; seq--) {
