@@ -32,13 +32,13 @@ struct http_call_options {
     const char *url;
     const struct http_header *headers;
     size_t header_count;
-    struct slice body;          /* copied */
-    const char *content_type;   /* NULL: none */
-    const char *proxy;          /* curl syntax, NULL: none (the environment is not read) */
-    const char *unix_socket;    /* path; NULL: TCP */
-    int64_t connect_ms_max;     /* 0: 10,000 */
-    int64_t total_ms_max;       /* 0: 60,000 */
-    size_t answer_bytes_max;    /* 0: 64 MiB; more is HTTP_UNKNOWN with an error that says so */
+    struct slice body;        /* copied */
+    const char *content_type; /* NULL: none */
+    const char *proxy;        /* curl syntax, NULL: none (the environment is not read) */
+    const char *unix_socket;  /* path; NULL: TCP */
+    int64_t connect_ms_max;   /* 0: 10,000 */
+    int64_t total_ms_max;     /* 0: 60,000 */
+    size_t answer_bytes_max;  /* 0: 64 MiB; more is HTTP_UNKNOWN with an error that says so */
 };
 struct http_client *http_client_open(uv_loop_t *loop, uint32_t connections_max);
 /* Cancels what is under way; the loop must run on for its handles to close. Returns NULL. */
