@@ -30,6 +30,7 @@ struct http_call {
     char *request_body;
     struct buffer body;
     size_t answer_bytes_max, header_bytes;
+    bool headers_whole;
     bool started;     /* an attempt had its connection */
     long sent_before; /* what a proxy was told until then */
     bool repeat_refused, too_large, bad_options;
@@ -73,6 +74,8 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context) {
         call->too_large = true;
         return 0;
     }
+    call->headers_whole =
+        size * count <= 2; /* the empty line; the first line of another head undoes it */
     return size * count;
 }
 
@@ -107,6 +110,7 @@ static CURL *easy_new(void) {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* else the environment is asked */
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_S_MAX);
@@ -234,6 +238,8 @@ static const char *error_sentence(const struct http_call *call, CURLcode code) {
         return "the answer is larger than allowed";
     if (call->bad_options)
         return "the method or a header holds a character that it must not";
+    if (code == CURLE_OK)
+        return "the answer ended before its headers did";
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
@@ -260,7 +266,8 @@ static void call_fill_answer(struct http_call *call, CURLcode code, struct http_
     answer->total_ms = total_us / 1000;
     answer->content_type = answer->error = "";
     answer->retry_after_s = -1;
-    if (code != CURLE_OK || status < 200) {
+    /* A head that ends in the middle passes for an answer in the library. */
+    if (code != CURLE_OK || status < 200 || !call->headers_whole) {
         bool sent = call->started && sent_bytes(call) > call->sent_before;
         answer->outcome = sent ? HTTP_UNKNOWN : HTTP_NOT_SENT;
         answer->error = error_sentence(call, code);

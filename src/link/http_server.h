@@ -5,7 +5,8 @@
  * once or later (a parked poll): exactly once. Until then everything read from the request stays
  * valid; afterwards the request is gone. A request whose client has left is still answered; the
  * bytes go nowhere. Limits are the server's: too large a body is 413, too slow a request is cut,
- * too many connections wait in the kernel. */
+ * too many connections wait in the kernel, a %00 in the URL is 400. Paths are not normalised: "..",
+ * "//" reach the handler. Opening ignores SIGPIPE for the whole program. */
 #pragma once
 #include "base/common.h"
 #include <uv.h>
@@ -23,7 +24,7 @@ struct http_server_options {
     const char *server_name;  /* Server: header, NULL for none */
 };
 typedef void http_handler(void *context, struct http_request *request);
-/* -EADDRINUSE: the port is taken. */
+/* -EADDRINUSE: the port is taken. -EINVAL: not a numeric address. */
 MUST_CHECK int http_server_open(uv_loop_t *loop, const struct http_server_options *options,
                                 http_handler *handler, void *context, struct http_server **ret);
 uint16_t http_server_port(const struct http_server *server);
@@ -62,6 +63,7 @@ void http_respond_json(struct http_request *request, int status, struct slice bo
  * change. */
 void http_respond_problem(struct http_request *request, int status, const char *title,
                           const char *detail);
-/* Called when the client closes its side while the request is parked (best effort; may never come).
- * The request must still be answered, now or later. */
+/* Called once when the client closes its side while the request is parked (best effort: a client
+ * that lost power says nothing). The request must still be answered, in the callback or later. Set
+ * it inside the handler or while parked; NULL takes it back. */
 void http_request_on_gone(struct http_request *request, void (*gone)(void *context), void *context);
