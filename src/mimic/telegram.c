@@ -196,6 +196,16 @@ void answer_put(struct telegram *telegram, int64_t due, struct telegram_answer a
 
 /* --- the log of calls --------------------------------------------------------------------- */
 
+/* At most bytes_max, no half character at the end. */
+static char *text_short(const char *text, size_t bytes_max) {
+    size_t n = strnlen(text, bytes_max + 1);
+    if (n > bytes_max) {
+        for (n = bytes_max; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
+            n--;
+    }
+    return text_copy_n(text, n);
+}
+
 static void logged_deinit(struct logged_call *logged) {
     free(logged->bot);
     free(logged->method);
@@ -222,12 +232,11 @@ static uint64_t log_call(struct call *call) {
     uint64_t number = telegram->next_call++;
     struct logged_call *logged = &telegram->calls[number % TELEGRAM_CALLS_MAX];
     logged_deinit(logged);
-    *logged =
-        (struct logged_call){.number = number,
-                             .started = call->now,
-                             .bot = text_copy(call->bot->username),
-                             .method = text_copy_n(call->in->method, strnlen(call->in->method, 64)),
-                             .params = logged_params(call->in)};
+    *logged = (struct logged_call){.number = number,
+                                   .started = call->now,
+                                   .bot = text_copy(call->bot->username),
+                                   .method = text_short(call->in->method, 64),
+                                   .params = logged_params(call->in)};
     telegram->seq++;
     return number;
 }
@@ -240,7 +249,7 @@ void call_record(struct telegram *telegram, uint64_t number, int64_t now, int st
     logged->finished = now;
     logged->status = status;
     free(logged->description);
-    logged->description = text_copy(description);
+    logged->description = description ? text_short(description, 300) : NULL;
     telegram->seq++;
 }
 

@@ -99,8 +99,10 @@ static void do_message(struct control *c) {
     if (!chat)
         return;
     AUTO_FORMATTED struct formatted formatted = {0};
-    AUTO_FREE char *why = telegram_format(text, "", "", &formatted);
     size_t points = 0;
+    AUTO_FREE char *why = strlen(text) > TEXT_POINTS_MAX * 4
+                              ? text_copy("too long")
+                              : telegram_format(text, "", "", &formatted);
     if (why || !*formatted.text || !text_is_utf8(slice_of(text), &points) ||
         points > TEXT_POINTS_MAX) {
         complain(c, 400, "text must be 1..4096 characters");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Photos and documents in bounded memory, and getFile. */
+#include "base/text.h"
 #include "mimic/telegram_state.h"
 
 enum { UPLOAD_BYTES_MAX = 50 << 20, PHOTO_BYTES_MAX = 10 << 20, DOWNLOAD_BYTES_MAX = 20 << 20 };
@@ -35,6 +36,11 @@ static void make_room(struct telegram *telegram, size_t bytes) {
                 telegram->file_count * sizeof *telegram->files);
 }
 
+/* What a client calls its file goes into JSON: it must be UTF-8. */
+static const char *shown(const char *text, const char *otherwise) {
+    return text_is_utf8(slice_of(text), NULL) ? text : otherwise;
+}
+
 static struct stored_file *keep(struct telegram *telegram, const struct telegram_file *given,
                                 const char *folder) {
     make_room(telegram, given->bytes.size);
@@ -42,14 +48,14 @@ static struct stored_file *keep(struct telegram *telegram, const struct telegram
         memory_grow(telegram->files, telegram->file_count + 1, sizeof *telegram->files);
     struct stored_file *file = &telegram->files[telegram->file_count++];
     unsigned long long number = random_next(telegram);
-    const char *dot = strrchr(given->name, '.');
+    const char *dot = strrchr(shown(given->name, "file"), '.');
     *file = (struct stored_file){
         .id = text_format("SIMfile%016llx", number),
         .unique_id = text_format("SIMu%012llx", number >> 16),
         .path = text_format("%s/file_%zu%s", folder, (size_t)(number % 1000000),
                             dot && strlen(dot) < 8 && !strchr(dot, '/') ? dot : ""),
-        .name = text_copy(given->name),
-        .type = text_copy(given->content_type),
+        .name = text_copy(shown(given->name, "file")),
+        .type = text_copy(shown(given->content_type, "")),
         .bytes = memory_new(given->bytes.size + 1),
         .size = given->bytes.size,
     };

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "mimic/telegram_state.h"
 
-enum { DELETE_HOURS_MAX = 48, TOAST_POINTS_MAX = 200 };
+enum { DELETE_HOURS_MAX = 48, TOAST_POINTS_MAX = 200, TEXT_BYTES_MAX = 65536 };
 
 static size_t points(const char *text) {
     size_t count = 0;
@@ -14,8 +14,11 @@ static size_t points(const char *text) {
 /* The text argument of a call, formatted; false with the call failed. */
 static bool read_text(struct call *call, const char *name, const char *entities, size_t points_max,
                       struct formatted *ret) {
-    AUTO_FREE char *why = telegram_format(call_arg(call, name), call_arg(call, "parse_mode"),
-                                          call_arg(call, entities), ret);
+    const char *text = call_arg(call, name);
+    AUTO_FREE char *why =
+        strlen(text) > TEXT_BYTES_MAX
+            ? text_copy("message is too long")
+            : telegram_format(text, call_arg(call, "parse_mode"), call_arg(call, entities), ret);
     if (why) {
         call_fail(call, 400, why);
         return false;

@@ -66,6 +66,14 @@ static void put_point(struct builder *b, uint32_t point) {
     b->utf16 += n == 4 ? 2 : 1;
 }
 
+/* How much of a name from the input an error text repeats: at most 100 bytes, no half character. */
+static int shown(struct slice name) {
+    size_t n = name.size > 100 ? 100 : name.size;
+    while (n < name.size && n > 0 && ((unsigned char)name.data[n] & 0xc0) == 0x80)
+        n--;
+    return (int)n;
+}
+
 static struct open_entity *top(struct builder *b) {
     return b->depth ? &b->open[b->depth - 1] : NULL;
 }
@@ -274,8 +282,8 @@ static char *start_tag(struct html *h, size_t begin) {
     struct slice name = {text + begin + 1, h->i - begin - 1};
     const struct tag *tag = tag_find(name);
     if (!tag)
-        return text_format("Unsupported start tag \"%.*s\" at byte offset %zu",
-                           (int)(name.size > 100 ? 100 : name.size), name.data, begin);
+        return text_format("Unsupported start tag \"%.*s\" at byte offset %zu", shown(name),
+                           name.data, begin);
     push(h->b, tag->type, tag->name, begin);
     char *error = attributes(h, begin);
     if (error)
@@ -329,8 +337,7 @@ static char *end_tag(struct html *h, size_t begin) {
         (name.size != strlen(entity->name) || strncasecmp(name.data, entity->name, name.size) != 0))
         return text_format("Unmatched end tag at byte offset %zu, expected \"</%s>\", found "
                            "\"</%.*s>\"",
-                           begin, entity->name, (int)(name.size > 100 ? 100 : name.size),
-                           name.data);
+                           begin, entity->name, shown(name), name.data);
     close_tag(h->b);
     return NULL;
 }
@@ -568,19 +575,19 @@ static char *parse_markdown(const char *text, struct builder *b) {
 
 /* --- entities in plain text --------------------------------------------------------------- */
 
-static bool covered(const json_t *entities, size_t offset) {
+/* One byte per UTF-16 unit: true where nothing is looked for (code, links). The caller frees it. */
+static bool *opaque_map(const json_t *entities, size_t utf16) {
+    bool *map = memory_new(utf16 + 1);
     size_t i;
     json_t *entity;
     json_array_foreach((json_t *)entities, i, entity) {
         const char *type = json_string_value(json_object_get(entity, "type"));
         size_t from = (size_t)json_integer_value(json_object_get(entity, "offset"));
         size_t length = (size_t)json_integer_value(json_object_get(entity, "length"));
-        bool opaque =
-            strcmp(type, "pre") == 0 || strcmp(type, "code") == 0 || strcmp(type, "text_link") == 0;
-        if (opaque && offset >= from && offset < from + length)
-            return true;
+        if (strcmp(type, "pre") == 0 || strcmp(type, "code") == 0 || strcmp(type, "text_link") == 0)
+            memset(map + from, true, length);
     }
-    return false;
+    return map;
 }
 
 /* How many bytes at p are a command, mention, hashtag or address; *ret_type says which. */
@@ -610,11 +617,12 @@ static size_t detect(const char *p, const char **ret_type) {
 
 static void find_entities(const char *text, json_t *entities) {
     json_t *found = json_array();
+    AUTO_FREE bool *opaque = opaque_map(entities, telegram_utf16_length(text, strlen(text)));
     size_t utf16 = 0;
     for (const char *p = text; *p;) {
         const char *type = "";
         bool boundary = p == text || is_space(p[-1]) || strchr("([{\"'<,;:!?", p[-1]);
-        size_t n = boundary && !covered(entities, utf16) ? detect(p, &type) : 0;
+        size_t n = boundary && !opaque[utf16] ? detect(p, &type) : 0;
         if (n)
             put_entity(found, type, utf16, telegram_utf16_length(p, n), NULL, NULL);
         n = n ? n : 1;
