@@ -214,9 +214,10 @@ static void show_messages(struct control *c) {
             json_array_append_new(list, book_entry(chat, &chat->messages[i]));
     }
     bool typing = chat && chat->typing_until > c->now;
-    c->ret = json_pack("{s:o, s:I, s:o, s:b, s:O?}", "messages", list, "next", (json_int_t)next,
-                       "answers", toasts_since(c, bot, id, after), "typing", typing, "keyboard",
-                       chat ? chat->keyboard : NULL);
+    bool changed = chat && (int64_t)chat->seq > after;
+    c->ret = json_pack("{s:o, s:I, s:o, s:b, s:b, s:O?}", "messages", list, "next",
+                       (json_int_t)next, "answers", toasts_since(c, bot, id, after), "changed",
+                       changed, "typing", typing, "keyboard", chat ? chat->keyboard : NULL);
 }
 
 static json_t *chat_summary(const struct bot *bot, const struct chat *chat) {
@@ -237,12 +238,18 @@ static json_t *chat_summary(const struct bot *bot, const struct chat *chat) {
 
 static void show_chats(struct control *c) {
     json_t *list = json_array();
+    int64_t after = 0, newest = 0;
+    (void)args_int(c->args, "after", &after);
     for (size_t i = 0; i < c->telegram->bot_count; i++) {
         const struct bot *bot = c->telegram->bots[i];
-        for (size_t j = 0; j < bot->chat_count; j++)
+        for (size_t j = 0; j < bot->chat_count; j++) {
+            int64_t seq = (int64_t)bot->chats[j].seq;
+            newest = seq > newest ? seq : newest;
             json_array_append_new(list, chat_summary(bot, &bot->chats[j]));
+        }
     }
-    c->ret = json_pack("{s:o, s:I}", "chats", list, "next", (json_int_t)c->telegram->seq);
+    c->ret = json_pack("{s:o, s:I, s:b}", "chats", list, "next", (json_int_t)newest, "changed",
+                       newest > after);
 }
 
 static json_t *default_commands(const struct bot *bot) {
