@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http_client.h - HTTP client on the loop, connections kept alive and reused. Tells the three
- * outcomes of an outside call apart; never retries by itself. No type of the library underneath. */
+ * outcomes of an outside call apart; never retries by itself. No type of the library underneath.
+ *
+ * NOT_SENT is exact: not one byte of the request was written (a request to a proxy to open a tunnel
+ * does not count). A kept-alive connection that turns out dead is replaced only while that still
+ * holds. When it dies after the first byte was written and before an answer, the peer may have
+ * acted on the request: UNKNOWN, for GET too. Connections idle for 60 s are not used again, and one
+ * that the peer has closed is seen before use, so this is rare. Redirects are not followed, paths
+ * not normalised, certificates always checked. Calls beyond connections_max wait inside, within
+ * their total_ms_max; callers bound how many they start. An `error` never holds the path of the
+ * URL. Opening ignores SIGPIPE for the whole program. */
 #pragma once
 #include "base/common.h"
 #include "link/http_server.h" /* struct http_header */
@@ -20,11 +29,12 @@ struct http_answer {
     struct slice body;
     const char *content_type; /* "" when none */
     const char *error;        /* a sentence when not answered, else "" */
-    int64_t retry_after_s;    /* header Retry-After, -1 when none */
+    int64_t retry_after_s;    /* header Retry-After, -1 when none, 0 also when unreadable */
     int64_t total_ms;
 };
 /* Called once, on the loop, never from inside http_call_start(). `answer` is borrowed until it
- * returns. Not called after http_call_cancel(). */
+ * returns. Not called after http_call_cancel() or http_client_close(). It may start and cancel
+ * other calls and close the client. */
 typedef void http_answered(void *context, const struct http_answer *answer);
 
 struct http_call_options {
@@ -32,13 +42,13 @@ struct http_call_options {
     const char *url;
     const struct http_header *headers;
     size_t header_count;
-    struct slice body;          /* copied */
-    const char *content_type;   /* NULL: none */
-    const char *proxy;          /* curl syntax, NULL: none (the environment is not read) */
-    const char *unix_socket;    /* path; NULL: TCP */
-    int64_t connect_ms_max;     /* 0: 10,000 */
-    int64_t total_ms_max;       /* 0: 60,000 */
-    size_t answer_bytes_max;    /* 0: 64 MiB; more is HTTP_UNKNOWN with an error that says so */
+    struct slice body;        /* copied */
+    const char *content_type; /* NULL: none */
+    const char *proxy;        /* curl syntax, NULL: none (the environment is not read) */
+    const char *unix_socket;  /* path; NULL: TCP */
+    int64_t connect_ms_max;   /* 0: 10,000 */
+    int64_t total_ms_max;     /* 0: 60,000 */
+    size_t answer_bytes_max;  /* 0: 64 MiB; more is HTTP_UNKNOWN with an error that says so */
 };
 struct http_client *http_client_open(uv_loop_t *loop, uint32_t connections_max);
 /* Cancels what is under way; the loop must run on for its handles to close. Returns NULL. */

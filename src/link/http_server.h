@@ -5,7 +5,8 @@
  * once or later (a parked poll): exactly once. Until then everything read from the request stays
  * valid; afterwards the request is gone. A request whose client has left is still answered; the
  * bytes go nowhere. Limits are the server's: too large a body is 413, too slow a request is cut,
- * too many connections wait in the kernel. */
+ * too many connections wait in the kernel, a %00 in the URL is 400. Paths are not normalised: "..",
+ * "//" reach the handler. Opening ignores SIGPIPE for the whole program. */
 #pragma once
 #include "base/common.h"
 #include <uv.h>
@@ -14,20 +15,21 @@ struct http_server;
 struct http_request;
 
 struct http_server_options {
-    const char *host;            /* numeric address */
-    uint16_t port;               /* 0: any free one */
-    uint32_t connections_max;    /* 0: 4096 */
-    size_t body_bytes_max;       /* 0: 64 MiB */
-    uint32_t idle_ms_max;        /* silence on a connection; 0: 75,000 */
-    uint32_t request_ms_max;     /* from the first byte to the whole request; 0: 30,000 */
-    const char *server_name;     /* Server: header, NULL for none */
+    const char *host;         /* numeric address */
+    uint16_t port;            /* 0: any free one */
+    uint32_t connections_max; /* 0: 4096 */
+    size_t body_bytes_max;    /* 0: 64 MiB */
+    uint32_t idle_ms_max;     /* silence on a connection; 0: 75,000 */
+    uint32_t request_ms_max;  /* from the first byte to the whole request; 0: 30,000 */
+    const char *server_name;  /* Server: header, NULL for none */
 };
 typedef void http_handler(void *context, struct http_request *request);
-/* -EADDRINUSE: the port is taken. */
+/* -EADDRINUSE: the port is taken. -EINVAL: not a numeric address. */
 MUST_CHECK int http_server_open(uv_loop_t *loop, const struct http_server_options *options,
                                 http_handler *handler, void *context, struct http_server **ret);
 uint16_t http_server_port(const struct http_server *server);
-/* Answers every parked request with 503 and closes; the loop must run on until `closed` is called. */
+/* Answers every parked request with 503 and closes; the loop must run on until `closed` is called.
+ */
 void http_server_close(struct http_server *server, void (*closed)(void *context), void *context);
 
 struct http_header {
@@ -35,7 +37,7 @@ struct http_header {
 };
 const char *http_request_method(const struct http_request *request); /* "GET" */
 const char *http_request_path(const struct http_request *request);   /* percent-decoded, no query */
-const char *http_request_query(const struct http_request *request, const char *name); /* or NULL */
+const char *http_request_query(const struct http_request *request, const char *name);  /* or NULL */
 const char *http_request_header(const struct http_request *request, const char *name); /* or NULL */
 struct slice http_request_body(const struct http_request *request);
 /* Calls `each` for every query parameter: name and value decoded. */
@@ -47,12 +49,12 @@ const char *http_request_raw_query(const struct http_request *request);
 
 struct http_response {
     int status;
-    const char *content_type;     /* NULL: none */
-    struct slice body;            /* copied */
+    const char *content_type; /* NULL: none */
+    struct slice body;        /* copied */
     const struct http_header *headers;
     size_t header_count;
-    bool cut;          /* close the connection after half of the body (for simulated faults) */
-    bool reset;        /* drop the connection without an answer (for simulated faults) */
+    bool cut;   /* close the connection after half of the body (for simulated faults) */
+    bool reset; /* drop the connection without an answer (for simulated faults) */
 };
 void http_respond(struct http_request *request, const struct http_response *response);
 /* Short forms. */
@@ -61,6 +63,7 @@ void http_respond_json(struct http_request *request, int status, struct slice bo
  * change. */
 void http_respond_problem(struct http_request *request, int status, const char *title,
                           const char *detail);
-/* Called when the client closes its side while the request is parked (best effort; may never come).
- * The request must still be answered, now or later. */
+/* Called once when the client closes its side while the request is parked (best effort: a client
+ * that lost power says nothing). The request must still be answered, in the callback or later. Set
+ * it inside the handler or while parked; NULL takes it back. */
 void http_request_on_gone(struct http_request *request, void (*gone)(void *context), void *context);
