@@ -59,6 +59,14 @@ def run(argv, seconds=600, env=None, cwd=ROOT):
         return None, output.decode(errors="replace") + f"\nnot done after {seconds} s"
 
 
+def complaints(output):
+    """What the compilers said, without their command lines."""
+    words = ("error", "warning", "undefined reference", "FAILED", "ERROR")
+    lines = [line for line in output.splitlines()
+             if any(word in line for word in words) and not re.match(r"\S*(gcc|clang|cc) ", line)]
+    return "\n".join(lines[:80] or output.splitlines()[-40:])
+
+
 def build(tally, folder, options, targets=(), env=None):
     """Sets a build folder up (again, when it is there) and builds; one result in the tally."""
     setup = ["meson", "setup", ROOT / folder, *options]
@@ -66,9 +74,8 @@ def build(tally, folder, options, targets=(), env=None):
         setup.append("--reconfigure")
     code, output = run(setup, env=env)
     if code == 0:
-        code, output = run(["ninja", "-C", ROOT / folder, *targets], seconds=900, env=env)
-    interesting = output if code is None else "\n".join(output.splitlines()[-60:])
-    tally.add(f"build {folder}", int(code == 0), int(code != 0), interesting)
+        code, output = run(["ninja", "-k", "0", "-C", ROOT / folder, *targets], seconds=900, env=env)
+    tally.add(f"build {folder}", int(code == 0), int(code != 0), complaints(output))
     return code == 0
 
 

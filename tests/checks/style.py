@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layout by clang-format, and an SPDX line on top of each source file. style.py ROOT"""
 
+import collections
 import pathlib
 import shutil
 import subprocess
@@ -38,8 +39,10 @@ def problems(root):
         done = subprocess.run([clang_format, "--dry-run", "-Werror", "--style=file", *c_files],
                               capture_output=True, text=True)
         if done.returncode != 0:
-            yield from [line for line in done.stderr.splitlines() if "error:" in line]
-            yield "to repair: clang-format -i FILE"
+            places = collections.Counter(line.partition(":")[0] for line in done.stderr.splitlines()
+                                         if "error:" in line)
+            for path, count in sorted(places.items()):
+                yield f"{path}: {count} places; to repair: clang-format -i {path}"
 
 
 def main():

@@ -31,13 +31,14 @@ JANSSON_IMPURE = {"json_load_file", "json_loadf", "json_loadfd", "json_dump_file
 
 
 def symbols(library):
-    """{object: (defined, undefined)} of a static library."""
+    """{object: (defined, undefined)} of a static library, thin or not."""
     output = subprocess.run(["nm", "-A", library], check=True, capture_output=True, text=True)
     objects = {}
     for line in output.stdout.splitlines():
-        found = re.match(r".*?:(\S+?):\s*\S* ([A-Za-z]) (\S+)$", line)
+        # Meson's archives are thin: the object is named with its path.
+        found = re.match(r"[^:]*:([^:]+):\s*\S* ([A-Za-z]) (\S+)$", line)
         if found:
-            name = found[1].removesuffix(".o").removesuffix(".c")
+            name = found[1].rpartition("/")[2].removesuffix(".o").removesuffix(".c")
             defined, undefined = objects.setdefault(name, (set(), set()))
             (undefined if found[2] in "Uw" else defined).add(found[3])
     return objects
@@ -56,11 +57,12 @@ def problems(build):
     source = pathlib.Path(build) / "src"
     own, libraries = set(), {}
     for folder in ("base", "model", *PURE):
-        library = source / folder / f"lib{folder}.a"
-        if not library.exists():
-            yield f"{library}: not built, so not checked"
-            continue
-        libraries[folder] = symbols(library)
+        archives = sorted((source / folder).glob("lib*.a"))
+        if not archives:
+            yield f"{source / folder}: no library is built, so none is checked"
+        libraries[folder] = {}
+        for archive in archives:
+            libraries[folder] |= symbols(archive)
         for name, (defined, _) in libraries[folder].items():
             if folder != "base" or name in PURE_BASE:
                 own |= defined
