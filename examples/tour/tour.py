@@ -104,10 +104,11 @@ class Demo:
         self.config = folder / "holdfast.yaml"
         self.config.write_text(json.dumps(self.make_config(), indent=2))
         self.env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "NO_COLOR": "1",
-                    "XDG_RUNTIME_DIR": str(folder)}
+                    "HOLDFAST_TOUR": str(folder)}
         self.output = open(folder / "up.log", "wb")
-        self.up = subprocess.Popen([BIN / "holdfast", "up", "-c", self.config], env=self.env,
-                                   cwd=folder, stdin=subprocess.DEVNULL, stdout=self.output,
+        self.options = ["-c", self.config, "--run", folder / "run"]
+        self.up = subprocess.Popen([BIN / "holdfast", "up", *self.options], env=self.env, cwd=folder,
+                                   stdin=subprocess.DEVNULL, stdout=self.output,
                                    stderr=subprocess.STDOUT, start_new_session=True)
 
     def make_config(self):
@@ -129,8 +130,8 @@ class Demo:
         }
 
     def status(self):
-        done = subprocess.run([BIN / "holdfast", "status", "-c", self.config, "--json"],
-                              env=self.env, capture_output=True, timeout=10)
+        done = subprocess.run([BIN / "holdfast", "status", *self.options, "--json"], env=self.env,
+                              capture_output=True, timeout=10)
         return json.loads(done.stdout)
 
     def services(self):
@@ -323,7 +324,7 @@ def end_rest(demo):
         except subprocess.TimeoutExpired:
             demo.up.kill()
             demo.up.wait()
-    mark = f"XDG_RUNTIME_DIR={demo.folder}".encode()
+    mark = f"HOLDFAST_TOUR={demo.folder}".encode()
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             try:

@@ -16,7 +16,6 @@ never by name), and a report of a sanitizer in any output fails the test. HOLDFA
 folders; a failed test prints the end of every log.
 """
 
-import errno
 import json
 import os
 import pathlib
@@ -194,8 +193,7 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-test-")).resolve()
         self.folder.chmod(0o755)  # services may run as somebody else
-        self.run_parent = self.folder / "run"
-        self.run_parent.mkdir(mode=0o755)
+        self.run_folder = self.folder / "run"
         self.config = self.folder / "holdfast.yaml"
         self.bin = programs_folder()
         self.programs = []
@@ -205,7 +203,6 @@ class Case(unittest.TestCase):
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
-            "XDG_RUNTIME_DIR": str(self.run_parent),
             "HOLDFAST_LIBEXEC": str(self.bin),
             "HOLDFAST_TEST": str(self.folder),  # the marker by which we know our own
             "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
@@ -236,8 +233,8 @@ class Case(unittest.TestCase):
     def holdfast(self, *arguments, code=0, env=None, seconds=PATIENCE_SECONDS):
         """`holdfast COMMAND -c CONFIG ...`; fails unless it exits with `code` (None: any)."""
         command, *rest = arguments
-        done = self.run_program("holdfast", command, "-c", self.config, *rest, env=env,
-                                seconds=seconds)
+        done = self.run_program("holdfast", command, "-c", self.config, "--run", self.run_folder,
+                                *rest, env=env, seconds=seconds)
         if code is not None and done.code != code:
             self.fail(f"holdfast {' '.join(map(str, arguments))}: exit {done.code}, not {code}\n"
                       f"{done.stdout}{done.stderr}")
@@ -260,7 +257,8 @@ class Case(unittest.TestCase):
         """Writes the config, starts `holdfast up` in the foreground, waits until it answers."""
         if config is not None:
             self.write_config(config)
-        program = self.start("holdfast", "up", "-c", self.config, *arguments, env=env)
+        program = self.start("holdfast", "up", "-c", self.config, "--run", self.run_folder,
+                             *arguments, env=env)
 
         def answers():
             if not program.running:
@@ -305,12 +303,6 @@ class Case(unittest.TestCase):
     def data_folder(self):
         return self.folder / "data"
 
-    def run_file(self, name):
-        """The one file of that name below the run folder (hub.port, control.sock)."""
-        for path in [*self.run_parent.rglob(name), *self.folder.glob(f"data/**/{name}")]:
-            return path
-        raise FileNotFoundError(errno.ENOENT, "not in the run folder yet", name)
-
     # --- network ----------------------------------------------------------------------------------
 
     def port(self, name):
@@ -324,7 +316,8 @@ class Case(unittest.TestCase):
 
     def hub_url(self, path="/"):
         """The port that the hub really listens on, by its own word."""
-        port = wait("the hub wrote its port", lambda: int(self.run_file("hub.port").read_text()))
+        port = wait("the hub wrote its port",
+                    lambda: int((self.run_folder / "hub.port").read_text()))
         return f"http://127.0.0.1:{port}{path}"
 
     def get(self, url, **more):

@@ -202,7 +202,8 @@ class CommandTests(KeeperCase):
     def test_logs_follow(self):
         self.up({"services": {"a": self.counter(0.05)}})
         self.wait_ready("a")
-        follower = self.start("holdfast", "logs", "-c", self.config, "-f", "a")
+        follower = self.start("holdfast", "logs", "-c", self.config, "--run", self.run_folder,
+                              "-f", "a")
         self.wait("lines come", lambda: len(numbers(follower.stdout.replace("a | ", ""))) or
                   follower.stdout.count("line ") > 20)
         self.assertTrue(follower.running)
@@ -362,6 +363,34 @@ class IsolationTests(KeeperCase):
         self.config.write_text(self.config.read_text() + "\n")
         (self.folder / "counter.py").write_text("raise SystemExit('a new version')")
         time.sleep(1)
+        self.assertEqual(self.pids(), before)
+
+
+class ReloadTests(KeeperCase):
+    def test_only_what_changed_is_restarted(self):
+        services = {"a": self.counter(), "b": self.counter(), "c": self.counter()}
+        self.up({"services": services})
+        self.wait_ready("a", "b", "c")
+        before = self.pids()
+        services["b"] = {**services["b"], "env": {"NEW": "1"}}
+        services["d"] = self.counter()
+        del services["c"]
+        self.write_config({"services": services})
+        self.holdfast("reload")
+        self.wait_ready("d")
+        self.wait("b is another process", lambda: self.service("b")["pid"] not in (None, 0, before["b"]))
+        self.wait("c is gone", lambda: not harness.alive(before["c"]) and "c" not in self.pids())
+        self.assertEqual(self.service("a")["pid"], before["a"])
+        self.assertNotIn("signal", self.log("a"))
+
+    def test_a_wrong_config_changes_nothing(self):
+        up = self.up({"services": {"a": self.counter()}})
+        self.wait_ready("a")
+        before = self.pids()
+        self.write_config("services:\n  a: {comand: x}\n  b: {command: sleep 9}\n")
+        done = self.holdfast("reload", code=None)
+        self.assertNotEqual(done.code, 0)
+        self.assertRegex(done.stderr + done.stdout + up.stderr, r"holdfast\.yaml:2:\d+")
         self.assertEqual(self.pids(), before)
 
 
