@@ -74,8 +74,10 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context) {
         call->too_large = true;
         return 0;
     }
-    call->headers_whole =
-        size * count <= 2; /* the empty line; the first line of another head undoes it */
+    if (size * count >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
+        call->headers_whole = false; /* also the head that follows a 100 Continue */
+    else if (size * count <= 2)
+        call->headers_whole = true; /* the empty line */
     return size * count;
 }
 

@@ -40,7 +40,7 @@ typedef void http_answered(void *context, const struct http_answer *answer);
 struct http_call_options {
     const char *method; /* "GET", "POST" */
     const char *url;
-    const struct http_header *headers;
+    const struct http_header *headers; /* a line break inside: NOT_SENT */
     size_t header_count;
     struct slice body;        /* copied */
     const char *content_type; /* NULL: none */

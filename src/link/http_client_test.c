@@ -92,8 +92,8 @@ static void handle(void *context, struct http_request *request) {
     const char *thing = http_request_header(request, "X-Thing");
     f->handled++;
     const char *method = http_request_method(request);
-    buffer_print(&body, "%s %s %s %s ", method ? method : "", path, type ? type : "-",
-                 thing ? thing : "-");
+    must(method);
+    buffer_print(&body, "%s %s %s %s ", method, path, type ? type : "-", thing ? thing : "-");
     http_request_each_query(request, add_parameter, &body);
     buffer_add(&body, http_request_body(request).data, http_request_body(request).size);
     answer.body = buffer_slice(&body);

@@ -15,21 +15,22 @@ struct http_server;
 struct http_request;
 
 struct http_server_options {
-    const char *host;         /* numeric address */
+    const char *host;         /* numeric address, v4 or v6 */
     uint16_t port;            /* 0: any free one */
     uint32_t connections_max; /* 0: 4096 */
     size_t body_bytes_max;    /* 0: 64 MiB */
-    uint32_t idle_ms_max;     /* silence on a connection; 0: 75,000 */
-    uint32_t request_ms_max;  /* from the first byte to the whole request; 0: 30,000 */
-    const char *server_name;  /* Server: header, NULL for none */
+    uint32_t idle_ms_max;     /* silence, rounded up to seconds; 0: 75,000 */
+    uint32_t request_ms_max; /* until a request is whole, from accept, later from its first line; 0:
+                                30,000. A parked one is not limited. */
+    const char *server_name; /* Server: header, NULL for none */
 };
 typedef void http_handler(void *context, struct http_request *request);
 /* -EADDRINUSE: the port is taken. -EINVAL: not a numeric address. */
 MUST_CHECK int http_server_open(uv_loop_t *loop, const struct http_server_options *options,
                                 http_handler *handler, void *context, struct http_server **ret);
 uint16_t http_server_port(const struct http_server *server);
-/* Answers every parked request with 503 and closes; the loop must run on until `closed` is called.
- */
+/* Answers every parked request with 503 (forget them first: they are gone) and closes in the next
+ * turns of the loop, which must run on until `closed` (may be NULL) is called. */
 void http_server_close(struct http_server *server, void (*closed)(void *context), void *context);
 
 struct http_header {
@@ -53,8 +54,9 @@ struct http_response {
     struct slice body;        /* copied */
     const struct http_header *headers;
     size_t header_count;
-    bool cut;   /* close the connection after half of the body (for simulated faults) */
-    bool reset; /* drop the connection without an answer (for simulated faults) */
+    /* For simulated faults: */
+    bool cut;   /* announce the whole body, send half of it, close */
+    bool reset; /* no answer, the connection is reset (RST) */
 };
 void http_respond(struct http_request *request, const struct http_response *response);
 /* Short forms. */

@@ -21,7 +21,7 @@ def sources(root):
 
 
 def needs_mark(path):
-    return path.suffix in MARKED or path.name == "meson.build"
+    return path.suffix in MARKED
 
 
 def problems(root):
