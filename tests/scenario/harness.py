@@ -12,7 +12,7 @@ a clean machine afterwards.
 
 Programs come from the build folder in HOLDFAST_BUILD (else build-test or build beside the sources).
 At the end of each test every process of its own is stopped (found by a marker in its environment,
-never by name), and a report of a sanitizer in any output fails the test. HOLDFAST_KEEP=1 keeps the
+never by name), and a report of a sanitizer or of must() in any output fails the test. HOLDFAST_KEEP=1 keeps the
 folders; a failed test prints the end of every log.
 """
 
@@ -41,7 +41,8 @@ PROGRAMS = {
 POLL_SECONDS = 0.02
 # Sanitized programs on a busy machine are slow: no promise is tested by this number.
 PATIENCE_SECONDS = 20.0
-SANITIZER_MARKS = (b"Sanitizer", b"runtime error: ")
+# Reports of sanitizers, and of must() in our own programs.
+FAULT_MARKS = (b"Sanitizer", b"runtime error: ", b"holdfast: bug: ")
 
 
 def build_folder():
@@ -409,12 +410,12 @@ class Case(unittest.TestCase):
             time.sleep(POLL_SECONDS)
         for program in self.programs:
             program.kill()
-        reports = list(self._sanitizer_reports())
+        reports = list(self._fault_reports())
         if reports or self._failed():
             self._print_logs()
         if not os.environ.get("HOLDFAST_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
-        self.assertEqual(reports, [], "a sanitizer had something to say")
+        self.assertEqual(reports, [], "a program reports a fault of its own")
 
     def _failed(self):
         outcome = getattr(self, "_outcome", None)
@@ -429,10 +430,10 @@ class Case(unittest.TestCase):
         return sorted({path for pattern in patterns for path in self.folder.glob(pattern)
                        if path.is_file()})
 
-    def _sanitizer_reports(self):
+    def _fault_reports(self):
         for path in self._outputs():
             content = path.read_bytes()
-            for mark in SANITIZER_MARKS:
+            for mark in FAULT_MARKS:
                 if mark in content:
                     at = content.index(mark)
                     yield f"{path.name}: {content[max(0, at - 200):at + 3000].decode(errors='replace')}"
