@@ -12,6 +12,7 @@ Build folders: build-test (gcc, sanitizers), build-clang, build-plain (gcc, as i
 FUZZ_SECONDS=20: time of each fuzzer.
 """
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -150,8 +151,8 @@ def part_fuzz(tally):
     if not build(tally, "build-fuzz", options, targets, env={"CC": "clang"}):
         return
     seconds = int(os.environ.get("FUZZ_SECONDS", "20"))
-    for name in fuzzers:
-        run_fuzzer(tally, name, seconds)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: run_fuzzer(tally, name, seconds), fuzzers))
 
 
 def run_fuzzer(tally, name, seconds):

@@ -12,8 +12,8 @@ a clean machine afterwards.
 
 Programs come from the build folder in HOLDFAST_BUILD (else build-test or build beside the sources).
 At the end of each test every process of its own is stopped (found by a marker in its environment,
-never by name), and a report of a sanitizer or of must() in any output fails the test. HOLDFAST_KEEP=1 keeps the
-folders; a failed test prints the end of every log.
+never by name), and a report of a sanitizer or of must() in any output fails the test.
+HOLDFAST_KEEP=1 keeps the folders; a failed test prints the end of every log.
 """
 
 import json
