@@ -14,6 +14,7 @@ enum record_kind {
     RECORD_ALERT,         /* a new alert; added */
     RECORD_ALERT_CHANGE,  /* all but its texts; replaces */
     RECORD_ALERTS_DROP,   /* all ended before at_ms are let go */
+    RECORD_CHAT,          /* chat `id` became chat `offset`; replaces */
     RECORD_SEEN,          /* load only: highest alert id (in id) */
 };
 struct record {

@@ -34,6 +34,7 @@ enum statement {
     ALERT,
     ALERT_CHANGE,
     ALERTS_DROP,
+    CHAT,
     BEGIN,
     COMMIT,
     STATEMENTS
@@ -49,6 +50,7 @@ static const char *const statements[STATEMENTS] = {
                      " chat=?7, attempts=?8, part=?9, flags=?10, reason=?11 WHERE id=?1",
     [ALERTS_DROP] = "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE state>=2"
                     " AND ended<?1 LIMIT 1000)",
+    [CHAT] = "INSERT OR REPLACE INTO chats VALUES(?1,?2)",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
 };
@@ -302,6 +304,12 @@ static int apply_drop(struct sqlite_backend *self, const struct record *record) 
     return run(self, which);
 }
 
+static int apply_chat(struct sqlite_backend *self, const struct record *record) {
+    sqlite3_bind_int64(self->prepared[CHAT], 1, record->id);
+    sqlite3_bind_int64(self->prepared[CHAT], 2, record->offset);
+    return run(self, CHAT);
+}
+
 static int sqlite_apply(struct store_backend *backend, const struct record *record) {
     struct sqlite_backend *self = self_of(backend);
     switch (record->kind) {
@@ -318,6 +326,8 @@ static int sqlite_apply(struct store_backend *backend, const struct record *reco
     case RECORD_CONSUMER_DROP:
     case RECORD_ALERTS_DROP:
         return apply_drop(self, record);
+    case RECORD_CHAT:
+        return apply_chat(self, record);
     case RECORD_SEEN:
         break;
     }
@@ -422,6 +432,11 @@ static void read_alert_record(sqlite3_stmt *s, struct record *ret) {
     ret->alert = read_alert(s);
 }
 
+static void read_chat(sqlite3_stmt *s, struct record *ret) {
+    ret->id = sqlite3_column_int64(s, 0);
+    ret->offset = sqlite3_column_int64(s, 1);
+}
+
 static void read_seen(sqlite3_stmt *s, struct record *ret) {
     ret->id = sqlite3_column_int64(s, 0);
 }
@@ -437,6 +452,7 @@ static const struct load loads[] = {
     {RECORD_BOT, "SELECT * FROM bots", read_bot},
     {RECORD_CONSUMER, "SELECT * FROM consumers ORDER BY bot, slot", read_consumer},
     {RECORD_UPDATE, "SELECT * FROM updates ORDER BY bot, seq", read_update},
+    {RECORD_CHAT, "SELECT * FROM chats", read_chat},
     {RECORD_SEEN, "SELECT coalesce(max(id), 0) FROM alerts", read_seen},
     {RECORD_ALERT,
      "SELECT * FROM alerts WHERE state<2 OR created>="
