@@ -107,15 +107,13 @@ build_folder() {
     rm -f "$log"
 }
 
-# One folder with all programs, so that `holdfast` finds its siblings beside itself.
+# build/bin/holdfast, as it would be installed; a program finds its siblings beside itself.
 link_programs() { # BUILD_FOLDER
+    local name
     mkdir -p "$1/bin"
-    ln -sfn ../src/cli/holdfast "$1/bin/holdfast"
-    local part
-    for part in anchor keeper hub sim; do
-        ln -sfn "../src/$part/holdfast-$part" "$1/bin/holdfast-$part"
+    for name in "${programs[@]}"; do
+        ln -sfn "../src/$name" "$1/bin/$name"
     done
 }
 
-program_targets=(src/cli/holdfast src/anchor/holdfast-anchor src/keeper/holdfast-keeper
-    src/hub/holdfast-hub src/sim/holdfast-sim)
+programs=(holdfast holdfast-anchor holdfast-keeper holdfast-hub holdfast-sim)

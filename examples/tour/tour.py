@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build")) / "bin"
+BIN = pathlib.Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build")) / "src"
 PERSON = 42
 BOT_TOKEN = "110201543:tour-token-of-the-simulator-AAAAAAA"
 HTTP_TOKEN = "tour-token-for-alerts"

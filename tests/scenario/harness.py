@@ -31,13 +31,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = {
-    "holdfast": "cli",
-    "holdfast-anchor": "anchor",
-    "holdfast-keeper": "keeper",
-    "holdfast-hub": "hub",
-    "holdfast-sim": "sim",
-}
+PROGRAMS = ("holdfast", "holdfast-anchor", "holdfast-keeper", "holdfast-hub", "holdfast-sim")
 POLL_SECONDS = 0.02
 # Sanitized programs on a busy machine are slow: no promise is tested by this number.
 PATIENCE_SECONDS = 20.0
@@ -54,18 +48,7 @@ def build_folder():
 
 
 def programs_folder():
-    """One folder with a link to each program: `holdfast` finds its siblings beside itself."""
-    build = build_folder()
-    folder = build / "bin"
-    folder.mkdir(exist_ok=True)
-    for name, part in PROGRAMS.items():
-        link, target = folder / name, pathlib.Path("..") / "src" / part / name
-        if not link.is_symlink():
-            try:
-                link.symlink_to(target)
-            except FileExistsError:  # another test process was faster
-                pass
-    return folder
+    return build_folder() / "src"
 
 
 def wait(what, condition, seconds=PATIENCE_SECONDS):
@@ -204,7 +187,6 @@ class Case(unittest.TestCase):
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
-            "HOLDFAST_LIBEXEC": str(self.bin),
             "HOLDFAST_TEST": str(self.folder),  # the marker by which we know our own
             "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
