@@ -405,7 +405,7 @@ static void on_host_signal(struct keeper *keeper, int number) {
 static void on_anchor(uv_poll_t *poll, int status, int events) {
     struct keeper *keeper = poll->data;
     enum { MESSAGES_A_TURN = 256 };
-    for (int i = 0; i < MESSAGES_A_TURN && !keeper->quitting; i++) {
+    for (int i = 0; i < MESSAGES_A_TURN && !keeper->quitting && !keeper->anchor_lost; i++) {
         struct {
             struct launch_head head;
             char name[LAUNCH_NAME_BYTES];

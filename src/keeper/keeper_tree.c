@@ -79,7 +79,7 @@ int tree_sweep(const struct keeper *keeper, const char *name, pid_t session) {
         int now = sweep_once(&sweep);
         if (now == 0 || now == last)
             break;
-        killed += now;
+        killed = now > killed ? now : killed;
         last = now;
     }
     free(sweep.service_mark);

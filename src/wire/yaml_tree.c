@@ -79,6 +79,7 @@ static int read_children(struct reader *reader, struct yaml_node *node, yaml_eve
         int r = next_event(reader, &event);
         if (r < 0)
             return r;
+        yaml_mark_t mark = event.start_mark;
         if (event.type == end) {
             yaml_event_delete(&event);
             return 0;
@@ -92,10 +93,10 @@ static int read_children(struct reader *reader, struct yaml_node *node, yaml_eve
             node->count++;
             r = read_node(reader, &event, key, depth);
             if (r == 0 && key->kind != YAML_SCALAR)
-                r = refuse(reader, event.start_mark, "a key must be plain text");
+                r = refuse(reader, mark, "a key must be plain text");
             for (size_t i = 0; r == 0 && i + 1 < node->count; i++)
                 if (strcmp(node->keys[i].text, key->text) == 0)
-                    r = refuse(reader, event.start_mark, "this key is given twice here");
+                    r = refuse(reader, mark, "this key is given twice here");
             if (r == 0)
                 r = next_event(reader, &event);
         } else {
