@@ -341,8 +341,9 @@ void telegram_leave(struct telegram *telegram, uint64_t ticket, int64_t now) {
     for (size_t i = 0; i < telegram->bot_count; i++) {
         struct bot *bot = telegram->bots[i];
         if (bot->poll.parked && bot->poll.ticket == ticket)
-            updates_drop_poll(bot, (struct telegram_answer){.reset = true, .retry_after_s = -1},
-                              now);
+            updates_drop_poll(
+                bot, (struct telegram_answer){.status = 500, .reset = true, .retry_after_s = -1},
+                now);
     }
 }
 

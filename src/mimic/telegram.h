@@ -68,5 +68,9 @@ int64_t telegram_deadline(const struct telegram *telegram);
 /* A file by the path that getFile gave; false when it is not (or no longer) there. Borrowed. */
 bool telegram_file_find(struct telegram *telegram, const char *token, const char *path,
                         struct slice *ret_bytes);
+/* The same for the person's screen, by the id in a message; *ret_type is a picture's media type, or
+ * NULL for what must not be shown but saved. */
+bool telegram_file_by_id(struct telegram *telegram, const char *id, struct slice *ret_bytes,
+                         const char **ret_type);
 /* The body of an answer in the Bot API's shape, for requests that never become a call. */
 char *telegram_error_body(int code, const char *description);

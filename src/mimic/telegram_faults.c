@@ -110,8 +110,9 @@ void faults_drop_polls(struct telegram *telegram, const struct fault *fault, int
     if (!polls || !before_effect(fault->kind) || fault->has_chat)
         return;
     for (size_t i = 0; i < telegram->bot_count; i++)
-        updates_drop_poll(telegram->bots[i],
-                          (struct telegram_answer){.reset = true, .retry_after_s = -1}, now);
+        updates_drop_poll(
+            telegram->bots[i],
+            (struct telegram_answer){.status = 500, .reset = true, .retry_after_s = -1}, now);
 }
 
 const char *faults_arm(struct telegram *telegram, const json_t *args, int64_t now, uint64_t *ret) {

@@ -169,6 +169,25 @@ bool telegram_file_find(struct telegram *telegram, const char *token, const char
     return false;
 }
 
+bool telegram_file_by_id(struct telegram *telegram, const char *id, struct slice *ret_bytes,
+                         const char **ret_type) {
+    static const struct {
+        const char *magic, *type;
+    } pictures[] = {
+        {"\x89PNG", "image/png"}, {"\xff\xd8\xff", "image/jpeg"}, {"GIF8", "image/gif"}};
+    const struct stored_file *file = find(telegram, id);
+    if (!file)
+        return false;
+    *ret_bytes = (struct slice){file->bytes, file->size};
+    *ret_type = NULL;
+    for (size_t i = 0; i < COUNT_OF(pictures); i++) {
+        size_t n = strlen(pictures[i].magic);
+        if (file->size > n && memcmp(file->bytes, pictures[i].magic, n) == 0)
+            *ret_type = pictures[i].type;
+    }
+    return true;
+}
+
 void files_deinit(struct telegram *telegram) {
     for (size_t i = 0; i < telegram->file_count; i++)
         deinit(&telegram->files[i]);

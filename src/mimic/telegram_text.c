@@ -489,10 +489,13 @@ static void close_quote(struct builder *b, size_t *quote, size_t end) {
 }
 
 static char *parse_markdown_v2(const char *text, struct builder *b) {
-    size_t i = 0, quote = SIZE_MAX; /* where the open block quote begins, in UTF-16 units */
+    size_t i = 0;
+    size_t quote = SIZE_MAX;  /* where the open block quote begins, in UTF-16 units */
+    size_t marked = SIZE_MAX; /* where the line begins whose '>' was just read */
     while (text[i]) {
         char c = text[i];
-        bool line_start = !b->text.size || b->text.data[b->text.size - 1] == '\n';
+        bool line_start =
+            (!b->text.size || b->text.data[b->text.size - 1] == '\n') && marked != b->utf16;
         bool code =
             b->depth && (strcmp(top(b)->type, "code") == 0 || strcmp(top(b)->type, "pre") == 0);
         if (line_start && !code && quote != SIZE_MAX && c != '>')
@@ -502,6 +505,7 @@ static char *parse_markdown_v2(const char *text, struct builder *b) {
             i += 2;
         } else if (line_start && !code && c == '>') {
             quote = quote == SIZE_MAX ? b->utf16 : quote;
+            marked = b->utf16;
             i++;
         } else if (!strchr(code ? "`" : "_*[]()~`>#+-=|{}.!", c)) {
             put(b, c);

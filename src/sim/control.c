@@ -115,6 +115,24 @@ static void move_clock(struct sim *sim, struct http_request *request, const json
     sim_settle(sim);
 }
 
+/* What a bot sent, for the chat page: pictures are shown, all else can only be saved. */
+static void send_file(struct sim *sim, struct http_request *request) {
+    const char *id = http_request_query(request, "id"), *type = NULL;
+    struct slice bytes = {0};
+    if (!id || !telegram_file_by_id(sim->telegram, id, &bytes, &type)) {
+        http_respond_problem(request, 404, "Not Found", "no such file (any more)");
+        return;
+    }
+    struct http_header headers[] = {{"X-Content-Type-Options", "nosniff"},
+                                    {"Content-Disposition", type ? "inline" : "attachment"}};
+    struct http_response response = {.status = 200,
+                                     .content_type = type ? type : "application/octet-stream",
+                                     .body = bytes,
+                                     .headers = headers,
+                                     .header_count = COUNT_OF(headers)};
+    http_respond(request, &response);
+}
+
 static const struct route *route_find(const char *method, const char *path, bool *ret_path) {
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         if (strcmp(routes[i].path, path) != 0)
@@ -155,6 +173,10 @@ static void run(struct sim *sim, struct http_request *request, const struct rout
 
 void control_handle(struct sim *sim, struct http_request *request) {
     const char *path = http_request_path(request) + 5, *method = http_request_method(request);
+    if (strcmp(path, "file") == 0 && strcmp(method, "GET") == 0) {
+        send_file(sim, request);
+        return;
+    }
     bool known = strcmp(path, "clock") == 0;
     const struct route *route = route_find(method, path, &known);
     if (!known || (!route && strcmp(path, "clock") != 0)) {

@@ -41,18 +41,23 @@ static void open_server(struct sim *sim, const struct options *options) {
         log_warning("the supervisor at NOTIFY_SOCKET cannot be reached: %s", strerror(-r));
 }
 
+static uv_signal_t signals[2];
+
 static void on_closed(void *context) {
-    uv_stop(context);
+    struct sim *sim = context;
+    for (size_t i = 0; i < COUNT_OF(signals); i++)
+        uv_close((uv_handle_t *)&signals[i], NULL);
+    uv_close((uv_handle_t *)&sim->timer, NULL);
 }
 
+/* The loop ends by itself when everything on it is closed. */
 static void on_signal(uv_signal_t *signal, int number) {
     struct sim *sim = signal->data;
-    uv_signal_stop(signal);
     if (!sim->server)
         return; /* already closing */
     (void)notify_send("STOPPING=1");
     sim_forget(sim);
-    http_server_close(sim->server, on_closed, sim->loop);
+    http_server_close(sim->server, on_closed, sim);
     sim->server = NULL;
 }
 
@@ -60,7 +65,6 @@ int main(int argc, char **argv) {
     struct options options;
     struct sim sim;
     uv_loop_t loop;
-    uv_signal_t signals[2];
     log_open("sim");
     options_read(&options, argc, argv);
     must(uv_loop_init(&loop) == 0);
@@ -73,6 +77,7 @@ int main(int argc, char **argv) {
     add_bots(&sim, &options);
     open_server(&sim, &options);
     uv_run(&loop, UV_RUN_DEFAULT);
+    must(uv_loop_close(&loop) == 0);
     sim_deinit(&sim);
     options_deinit(&options);
     return EXIT_SUCCESS;
