@@ -172,7 +172,7 @@ void keeper_close_unit(struct unit *unit) {
 /* ---- start and end ---- */
 
 static void make_folders(const struct keeper *keeper) {
-    const char *const names[] = {"log", "state", "notify"};
+    const char *const names[] = {"log", "state", "notify", "deaths"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         AUTO_FREE char *path = path_join(keeper->run, names[i]);
         int r = folder_make(path, 0711);

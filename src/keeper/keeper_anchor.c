@@ -330,6 +330,8 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
         service_log_flush(unit->log);
         event.exit.last_lines = service_log_tail(unit->log);
     }
+    if (service_has_process(service))
+        deaths_add(keeper, unit->index, &event.exit);
     probe_cancel(unit);
     unit->slot = SLOT_NONE;
     unit->start_ticks = 0;
