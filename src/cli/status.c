@@ -119,7 +119,11 @@ static void print_deaths(const json_t *status) {
 int command_status(const struct cli *cli) {
     AUTO_PLACES struct places places = places_find(cli);
     int code = 0;
-    json_t *status = keeper_ask(places.run, json_pack("{s:i,s:s}", "id", 1, "do", "status"), &code);
+    json_t *names = json_array();
+    for (char **word = cli->words; *word; word++)
+        json_array_append_new(names, json_string(*word));
+    json_t *request = json_pack("{s:i,s:s,s:o}", "id", 1, "do", "status", "services", names);
+    json_t *status = keeper_ask(places.run, request, &code);
     if (!status)
         return code;
     if (cli->json)
