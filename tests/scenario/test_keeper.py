@@ -130,7 +130,8 @@ class LifeTests(KeeperCase):
                                     "stop_timeout": "300ms"}, "b": self.counter()}})
         self.wait("stubborn runs", lambda: "stubborn" in self.log("a"))
         pid = self.service("a")["pid"]
-        grandchild = int((self.folder / "grandchild.pid").read_text())
+        grandchild = self.wait("the grandchild fled",
+                               lambda: int((self.folder / "grandchild.pid").read_text()))
         before = self.service("b")["pid"]
         self.holdfast("stop", "a")
         self.wait_state("a", "stopped")
@@ -142,7 +143,8 @@ class LifeTests(KeeperCase):
         self.up({"services": {"a": {"command": self.script("stubborn.py", STUBBORN),
                                     "restart": {"delay": "100ms"}}}})
         self.wait("stubborn runs", lambda: "stubborn" in self.log("a"))
-        grandchild = int((self.folder / "grandchild.pid").read_text())
+        grandchild = self.wait("the grandchild fled",
+                               lambda: int((self.folder / "grandchild.pid").read_text()))
         os.kill(self.service("a")["pid"], signal.SIGKILL)
         self.wait("the fled grandchild is gone", lambda: not harness.alive(grandchild))
         self.wait("it was started again", lambda: self.service("a")["restarts"] == 1)
