@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "wire/config.h"
 #include <poll.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -82,11 +81,9 @@ static void print_table(const json_t *status) {
 }
 
 int command_status(const struct cli *cli) {
-    struct config *config = config_load_or_exit(cli->config_path, cli->run);
+    AUTO_PLACES struct places places = places_find(cli);
     int code = 0;
-    json_t *status =
-        keeper_ask(config->run, json_pack("{s:i,s:s}", "id", 1, "do", "status"), &code);
-    config_free(config);
+    json_t *status = keeper_ask(places.run, json_pack("{s:i,s:s}", "id", 1, "do", "status"), &code);
     if (!status)
         return code;
     if (cli->json)
@@ -144,7 +141,7 @@ static void print_settled(const struct cli *cli, const json_t *status) {
 static int wish(const struct cli *cli, const char *what) {
     if (!cli->words[0])
         fatal(EX_USAGE, "%s what? name services, or 'all'", what);
-    struct config *config = config_load_or_exit(cli->config_path, cli->run);
+    AUTO_PLACES struct places places = places_find(cli);
     json_t *names = json_array();
     bool all = false;
     for (char **word = cli->words; *word; word++) {
@@ -154,15 +151,14 @@ static int wish(const struct cli *cli, const char *what) {
     json_t *request =
         json_pack("{s:i,s:s,s:o,s:b}", "id", 1, "do", what, "services", names, "all", all);
     int code = 0;
-    json_t *answer = keeper_ask(config->run, request, &code);
-    json_t *status = answer ? wait_settled(cli, config->run, &code) : NULL;
+    json_t *answer = keeper_ask(places.run, request, &code);
+    json_t *status = answer ? wait_settled(cli, places.run, &code) : NULL;
     if (status && cli->json)
         print_json(status);
     else if (status)
         print_settled(cli, status);
     json_decref(answer);
     json_decref(status);
-    config_free(config);
     return code;
 }
 
@@ -179,13 +175,11 @@ int command_restart(const struct cli *cli) {
 }
 
 int command_reload(const struct cli *cli) {
-    struct config *config = config_load_or_exit(cli->config_path, cli->run);
+    AUTO_PLACES struct places places = places_find(cli);
     int code = 0;
-    json_t *answer =
-        keeper_ask(config->run, json_pack("{s:i,s:s}", "id", 1, "do", "reload"), &code);
+    json_t *answer = keeper_ask(places.run, json_pack("{s:i,s:s}", "id", 1, "do", "reload"), &code);
     if (answer)
         puts(cli->json ? "{\"reloaded\":true}" : "the config is in force");
     json_decref(answer);
-    config_free(config);
     return code;
 }

@@ -105,14 +105,28 @@ static size_t cut_at_line(const char *chunk, size_t size) {
     return size == LOG_WRITE_BYTES ? size : 0;
 }
 
+/* What still fits the current file, in whole lines; a single line longer than a file goes alone. */
+static size_t cut_to_file(const struct service_log *log, const char *chunk, size_t size) {
+    int64_t room = log->bytes_max - log->size;
+    if ((int64_t)size <= room)
+        return size;
+    const char *last = room > 0 ? memrchr(chunk, '\n', (size_t)room) : NULL;
+    if (last)
+        return (size_t)(last - chunk) + 1;
+    const char *first = log->size == 0 ? memchr(chunk, '\n', size) : NULL;
+    return log->size > 0 ? 0 : first ? (size_t)(first - chunk) + 1 : size;
+}
+
 static int write_some(struct service_log *log, char *chunk, size_t size) {
-    if (log->size > 0 && log->size + (int64_t)size > log->bytes_max) {
+    size_t fits = cut_to_file(log, chunk, size);
+    if (fits == 0) {
         int r = rotate(log);
         if (r < 0)
             return r;
+        fits = cut_to_file(log, chunk, size);
     }
-    secret_mask(chunk, size);
-    ssize_t n = write(log->fd, chunk, size);
+    secret_mask(chunk, fits);
+    ssize_t n = write(log->fd, chunk, fits);
     if (n < 0)
         return -errno;
     log->size += n;
