@@ -24,15 +24,14 @@ def health():
 def main():
     bot, name = sys.argv[1:]
     try:
-        consumers = health().get("consumers", [])
-    except (OSError, ValueError) as error:
-        print(f"the hub does not answer: {error}")
+        consumer = health()["bots"][bot]["consumers"].get(name)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"the hub does not tell: {error!r}")
         return 0
-    for consumer in consumers:
-        if (consumer["bot"], consumer["consumer"]) == (bot, name):
-            silent = consumer["last_poll_ago"]
-            return int(silent is not None and silent > SILENT_SECONDS)
-    return 0
+    if consumer is None or consumer["polling"] or consumer["last_poll_ago"] is None:
+        return 0
+    print(f"last asked for updates {consumer['last_poll_ago']} s ago")
+    return int(consumer["last_poll_ago"] > SILENT_SECONDS)
 
 
 if __name__ == "__main__":

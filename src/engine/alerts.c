@@ -354,6 +354,10 @@ const struct alert *alerts_live(const struct alerts *a, int64_t id) {
     return item && item->phase != PHASE_INTAKE ? &item->alert : NULL;
 }
 
+int64_t alerts_chat(const struct alerts *a) {
+    return a->chat;
+}
+
 void alerts_figures(const struct alerts *a, int64_t now, struct alerts_figures *ret) {
     *ret = (struct alerts_figures){.accepted = a->accepted,
                                    .duplicates = a->duplicates,
