@@ -40,6 +40,15 @@ int keeper_connect(const char *run);
 /* Waits until the keeper has gone, at most `wait_ms`; true when it has. */
 bool keeper_wait_gone(const char *run, int64_t wait_ms);
 
+/* Where the installation that the words mean has its folders; exits with a sentence when there is
+ * no config. */
+struct places {
+    char *data, *run;
+};
+struct places places_find(const struct cli *cli);
+void places_deinit(struct places *places);
+#define AUTO_PLACES __attribute__((cleanup(places_deinit)))
+
 /* Folder of our own programs; the caller frees. */
 char *program_folder(void);
 bool colours_wanted(int fd); /* a terminal, and NO_COLOR is not set */

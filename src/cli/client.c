@@ -2,7 +2,9 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "cli/cli.h"
+#include "wire/config.h"
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -103,6 +105,22 @@ bool keeper_wait_gone(const char *run, int64_t wait_ms) {
         poll(NULL, 0, 20);
     }
     return false;
+}
+
+struct places places_find(const struct cli *cli) {
+    struct places places = {0};
+    int r = config_locate(cli->config_path, cli->run, &places.data, &places.run);
+    if (r < 0)
+        fatal(EX_NOINPUT,
+              "%s: cannot be read: %s; `holdfast init` writes a first config, -c FILE "
+              "names another",
+              cli->config_path, strerror(-r));
+    return places;
+}
+
+void places_deinit(struct places *places) {
+    free(places->data);
+    free(places->run);
 }
 
 char *program_folder(void) {

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "wire/config.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,16 +15,31 @@
 #include <unistd.h>
 
 struct follower {
-    const char *name;
+    char *name;
     char *path;
     int fd; /* -1: not there yet */
     ino_t inode;
     struct buffer rest; /* a line that has no end yet */
     int prefix_width;   /* 0: one service, no prefix */
     int colour;
+    bool json;
 };
 
+static void print_json_line(const struct follower *follower, struct slice line) {
+    json_t *text = json_stringn(line.data, line.size);
+    if (!text) /* not UTF-8 */
+        text = json_string("(a line that is not UTF-8)");
+    json_t *object = json_pack("{s:s,s:o}", "service", follower->name, "text", text);
+    AUTO_FREE char *out = json_dumps(object, JSON_COMPACT);
+    puts(out ? out : "{}");
+    json_decref(object);
+}
+
 static void print_line(const struct follower *follower, struct slice line) {
+    if (follower->json)
+        print_json_line(follower, line);
+    if (follower->json)
+        return;
     if (follower->prefix_width && colours_wanted(STDOUT_FILENO))
         printf("\033[%dm%-*s |\033[0m ", follower->colour, follower->prefix_width, follower->name);
     else if (follower->prefix_width)
@@ -102,55 +117,83 @@ static int follow(struct follower *followers, size_t count, const char *folder) 
     }
 }
 
-static void pick(const struct cli *cli, const struct config *config, struct follower *followers,
-                 size_t *ret_count, const char *folder) {
-    for (char **word = cli->words; *word; word++)
-        if (!config_service(config, *word) && strcmp(*word, "holdfast") != 0)
-            fatal(EX_USAGE, "'%s' is not a service; `holdfast status` lists them", *word);
-    int width = 0;
-    for (size_t i = 0; i < config->service_count; i++) {
-        bool named = !cli->words[0];
-        for (char **word = cli->words; *word; word++)
-            named |= strcmp(*word, config->services[i].name) == 0;
-        if (!named)
-            continue;
-        struct follower *follower = &followers[(*ret_count)++];
-        *follower = (struct follower){
-            .name = config->services[i].name, .fd = -1, .colour = 31 + (int)(i % 6)};
-        follower->path = text_format("%s/%s.log", folder, follower->name);
-        int size = (int)strlen(follower->name);
-        width = size > width ? size : width;
-    }
-    for (size_t i = 0; i<*ret_count && * ret_count> 1; i++)
-        followers[i].prefix_width = width;
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const struct follower *)a)->name, ((const struct follower *)b)->name);
 }
 
-int command_logs(const struct cli *cli) {
-    struct config *config = config_load_or_exit(cli->config_path, cli->run);
-    AUTO_FREE char *folder = path_join(config->data, "logs");
-    struct follower *followers = memory_array(config->service_count, sizeof *followers);
-    size_t count = 0;
-    pick(cli, config, followers, &count, folder);
+static void add_follower(struct follower **followers, size_t *count, const char *folder,
+                         const char *name, size_t size) {
+    *followers = memory_grow(*followers, *count + 1, sizeof **followers);
+    struct follower *follower = &(*followers)[(*count)++];
+    *follower = (struct follower){.name = text_copy_n(name, size), .fd = -1};
+    follower->path = text_format("%s/%s.log", folder, follower->name);
+}
+
+/* Every *.log in the folder, our own aside. The files are asked, not the config: it may have errors
+ * just now, and a service that left it still has a log. */
+static void add_all(struct follower **followers, size_t *count, const char *folder) {
+    DIR *directory = opendir(folder);
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        size_t size = strlen(entry->d_name);
+        if (size > 4 && strcmp(entry->d_name + size - 4, ".log") == 0 &&
+            strcmp(entry->d_name, "holdfast.log") != 0)
+            add_follower(followers, count, folder, entry->d_name, size - 4);
+    }
+    if (directory)
+        closedir(directory);
+    if (*count)
+        qsort(*followers, *count, sizeof **followers, by_name);
+}
+
+static void set_prefixes(struct follower *followers, size_t count, bool json) {
+    int width = 0;
+    for (size_t i = 0; i < count; i++) {
+        int size = (int)strlen(followers[i].name);
+        width = size > width ? size : width;
+    }
+    for (size_t i = 0; i < count; i++) {
+        followers[i].prefix_width = count > 1 ? width : 0;
+        followers[i].colour = 31 + (int)(i % 6);
+        followers[i].json = json;
+    }
+}
+
+static bool print_tails(struct follower *followers, size_t count, int64_t lines) {
     bool any = false;
     for (size_t i = 0; i < count; i++) {
         if (!open_file(&followers[i]))
             continue;
         any = true;
-        lseek(followers[i].fd, tail_offset(followers[i].fd, cli->lines), SEEK_SET);
+        lseek(followers[i].fd, tail_offset(followers[i].fd, lines), SEEK_SET);
         print_new(&followers[i]);
     }
+    return any;
+}
+
+int command_logs(const struct cli *cli) {
+    AUTO_PLACES struct places places = places_find(cli);
+    AUTO_FREE char *folder = path_join(places.data, "logs");
+    struct follower *followers = NULL;
+    size_t count = 0;
+    for (char **word = cli->words; *word; word++)
+        add_follower(&followers, &count, folder, *word, strlen(*word));
+    if (!count)
+        add_all(&followers, &count, folder);
+    set_prefixes(followers, count, cli->json);
+    bool any = print_tails(followers, count, cli->lines);
     int code = 0;
-    if (cli->follow)
+    if (cli->follow && count)
         code = follow(followers, count, folder);
     else if (!any)
-        fprintf(stderr, "no log yet in %s\n", folder);
+        fprintf(stderr, "no log%s%s in %s; `holdfast status` lists the services\n",
+                cli->words[0] ? " of " : "", cli->words[0] ? cli->words[0] : "", folder);
     for (size_t i = 0; i < count; i++) {
         if (followers[i].fd >= 0)
             close(followers[i].fd);
+        free(followers[i].name);
         free(followers[i].path);
         buffer_deinit(&followers[i].rest);
     }
     free(followers);
-    config_free(config);
-    return code;
+    return any || cli->follow ? code : EX_NOINPUT;
 }

@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "wire/config.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -71,12 +70,11 @@ int command_init(const struct cli *cli) {
 static uint16_t hub_port(const struct cli *cli) {
     if (cli->port)
         return cli->port;
-    struct config *config = config_load_or_exit(cli->config_path, cli->run);
-    AUTO_FREE char *path = path_join(config->run, "hub.port");
+    AUTO_PLACES struct places places = places_find(cli);
+    AUTO_FREE char *path = path_join(places.run, "hub.port");
     AUTO_FREE char *text = NULL;
-    long port = file_read(path, 64, &text, NULL) == 0 ? strtol(text, NULL, 10) : config->http.port;
-    config_free(config);
-    return (uint16_t)port;
+    long port = file_read(path, 64, &text, NULL) == 0 ? strtol(text, NULL, 10) : 0;
+    return port > 0 && port <= UINT16_MAX ? (uint16_t)port : 8001;
 }
 
 static int fetch_health(uint16_t port, struct buffer *answer) {

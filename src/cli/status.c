@@ -2,9 +2,9 @@
 /* status, start, stop, restart, reload: questions and wishes to the keeper. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/option.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "wire/config.h"
 #include <poll.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -81,18 +81,55 @@ static void print_table(const json_t *status) {
     json_array_foreach(services, i, service) print_service(service, width, colours);
 }
 
+static void print_death(const json_t *death) {
+    char life[TEXT_DURATION_BYTES];
+    text_from_duration(number_of(death, "uptime_ms"), life);
+    printf("  %.19s  pid %d, ", text_of(death, "time"), (int)number_of(death, "pid"));
+    if (!json_is_true(json_object_get(death, "known")))
+        printf("nobody saw how");
+    else if (number_of(death, "signal"))
+        printf("SIG%s", option_signal_name((int)number_of(death, "signal")));
+    else
+        printf("exit code %d", (int)number_of(death, "code"));
+    printf(" after %s%s\n", life,
+           json_is_true(json_object_get(death, "asked")) ? ", asked to" : "");
+    size_t i;
+    json_t *line;
+    json_array_foreach(json_object_get(death, "last_lines"), i, line)
+        printf("    | %s\n", json_string_value(line));
+}
+
+/* For a service asked about by name: how it ended before, the newest last. */
+static void print_deaths(const json_t *status) {
+    enum { DEATHS_SHOWN = 5 };
+    size_t i;
+    json_t *service;
+    json_array_foreach(json_object_get(status, "services"), i, service) {
+        const json_t *deaths = json_object_get(service, "deaths");
+        size_t count = json_array_size(deaths);
+        if (!deaths)
+            continue;
+        printf("\n%s: %s\n", text_of(service, "name"),
+               count ? "how it ended before" : "has not ended yet");
+        for (size_t k = count > DEATHS_SHOWN ? count - DEATHS_SHOWN : 0; k < count; k++)
+            print_death(json_array_get(deaths, k));
+    }
+}
+
 int command_status(const struct cli *cli) {
-    struct config *config = config_load_or_exit(cli->config_path, cli->run);
+    AUTO_PLACES struct places places = places_find(cli);
     int code = 0;
-    json_t *status =
-        keeper_ask(config->run, json_pack("{s:i,s:s}", "id", 1, "do", "status"), &code);
-    config_free(config);
+    json_t *names = json_array();
+    for (char **word = cli->words; *word; word++)
+        json_array_append_new(names, json_string(*word));
+    json_t *request = json_pack("{s:i,s:s,s:o}", "id", 1, "do", "status", "services", names);
+    json_t *status = keeper_ask(places.run, request, &code);
     if (!status)
         return code;
     if (cli->json)
         print_json(status);
     else
-        print_table(status);
+        print_table(status), print_deaths(status);
     json_decref(status);
     return 0;
 }
@@ -144,7 +181,7 @@ static void print_settled(const struct cli *cli, const json_t *status) {
 static int wish(const struct cli *cli, const char *what) {
     if (!cli->words[0])
         fatal(EX_USAGE, "%s what? name services, or 'all'", what);
-    struct config *config = config_load_or_exit(cli->config_path, cli->run);
+    AUTO_PLACES struct places places = places_find(cli);
     json_t *names = json_array();
     bool all = false;
     for (char **word = cli->words; *word; word++) {
@@ -154,15 +191,14 @@ static int wish(const struct cli *cli, const char *what) {
     json_t *request =
         json_pack("{s:i,s:s,s:o,s:b}", "id", 1, "do", what, "services", names, "all", all);
     int code = 0;
-    json_t *answer = keeper_ask(config->run, request, &code);
-    json_t *status = answer ? wait_settled(cli, config->run, &code) : NULL;
+    json_t *answer = keeper_ask(places.run, request, &code);
+    json_t *status = answer ? wait_settled(cli, places.run, &code) : NULL;
     if (status && cli->json)
         print_json(status);
     else if (status)
         print_settled(cli, status);
     json_decref(answer);
     json_decref(status);
-    config_free(config);
     return code;
 }
 
@@ -179,13 +215,11 @@ int command_restart(const struct cli *cli) {
 }
 
 int command_reload(const struct cli *cli) {
-    struct config *config = config_load_or_exit(cli->config_path, cli->run);
+    AUTO_PLACES struct places places = places_find(cli);
     int code = 0;
-    json_t *answer =
-        keeper_ask(config->run, json_pack("{s:i,s:s}", "id", 1, "do", "reload"), &code);
+    json_t *answer = keeper_ask(places.run, json_pack("{s:i,s:s}", "id", 1, "do", "reload"), &code);
     if (answer)
         puts(cli->json ? "{\"reloaded\":true}" : "the config is in force");
     json_decref(answer);
-    config_free(config);
     return code;
 }

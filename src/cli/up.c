@@ -143,8 +143,11 @@ int command_up(const struct cli *cli) {
     int lock = take_lock(config, cli->replace);
     if (cli->detach) {
         pid_t pid = fork(); /* the lock goes along */
-        if (pid != 0)
-            return pid < 0 ? EX_OSERR : wait_for_child(config, pid);
+        if (pid != 0) {
+            int code = pid < 0 ? EX_OSERR : wait_for_child(config, pid);
+            config_free(config);
+            return code;
+        }
         setsid();
         redirect_output(config);
     }
@@ -155,8 +158,8 @@ int command_up(const struct cli *cli) {
 }
 
 /* The anchor ends just after the keeper; then the next `up` finds the folder free. */
-static bool wait_unlocked(const struct config *config) {
-    AUTO_FREE char *path = path_join(config->data, "lock");
+static bool wait_unlocked(const struct places *places) {
+    AUTO_FREE char *path = path_join(places->data, "lock");
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     for (int i = 0; fd >= 0 && i < 250; i++) {
         if (flock(fd, LOCK_SH | LOCK_NB) == 0)
@@ -167,19 +170,16 @@ static bool wait_unlocked(const struct config *config) {
 }
 
 int command_down(const struct cli *cli) {
-    struct config *config = config_load_or_exit(cli->config_path, cli->run);
+    AUTO_PLACES struct places places = places_find(cli);
     int code = 0;
-    json_t *answer = keeper_ask(config->run, json_pack("{s:i,s:s}", "id", 1, "do", "down"), &code);
-    if (!answer) {
-        config_free(config);
+    json_t *answer = keeper_ask(places.run, json_pack("{s:i,s:s}", "id", 1, "do", "down"), &code);
+    if (!answer)
         return code;
-    }
     json_decref(answer);
-    bool gone = keeper_wait_gone(config->run, DOWN_MS_MAX) && wait_unlocked(config);
+    bool gone = keeper_wait_gone(places.run, DOWN_MS_MAX) && wait_unlocked(&places);
     if (cli->json)
         printf("{\"down\":%s}\n", gone ? "true" : "false");
     else
         puts(gone ? "down" : "still stopping after 5 minutes; `holdfast status` shows what");
-    config_free(config);
     return gone ? 0 : EX_TEMPFAIL;
 }

@@ -83,6 +83,10 @@ void events_add(struct keeper *keeper, const char *service, const char *what, co
 void events_since(const struct events *events, int64_t after,
                   void (*each)(void *context, struct slice line), void *context);
 
+/* keeper_deaths.c: the bounded history of exits */
+void deaths_add(struct keeper *keeper, size_t index, const struct service_exit *exit);
+json_t *deaths_of(const struct keeper *keeper, const char *name); /* newest last */
+
 /* keeper_notify.c: sd_notify */
 struct notify_socket *notify_socket_open(struct unit *unit);
 struct notify_socket *notify_socket_close(struct notify_socket *socket);

@@ -105,14 +105,28 @@ static size_t cut_at_line(const char *chunk, size_t size) {
     return size == LOG_WRITE_BYTES ? size : 0;
 }
 
+/* What still fits the current file, in whole lines; a single line longer than a file goes alone. */
+static size_t cut_to_file(const struct service_log *log, const char *chunk, size_t size) {
+    int64_t room = log->bytes_max - log->size;
+    if ((int64_t)size <= room)
+        return size;
+    const char *last = room > 0 ? memrchr(chunk, '\n', (size_t)room) : NULL;
+    if (last)
+        return (size_t)(last - chunk) + 1;
+    const char *first = log->size == 0 ? memchr(chunk, '\n', size) : NULL;
+    return log->size > 0 ? 0 : first ? (size_t)(first - chunk) + 1 : size;
+}
+
 static int write_some(struct service_log *log, char *chunk, size_t size) {
-    if (log->size > 0 && log->size + (int64_t)size > log->bytes_max) {
+    size_t fits = cut_to_file(log, chunk, size);
+    if (fits == 0) {
         int r = rotate(log);
         if (r < 0)
             return r;
+        fits = cut_to_file(log, chunk, size);
     }
-    secret_mask(chunk, size);
-    ssize_t n = write(log->fd, chunk, size);
+    secret_mask(chunk, fits);
+    ssize_t n = write(log->fd, chunk, fits);
     if (n < 0)
         return -errno;
     log->size += n;
@@ -196,7 +210,7 @@ static void note_received(struct service_log *log, const struct iovec *pieces, s
     keep_tail(log, pieces[0].iov_base, first);
     if (size > first)
         keep_tail(log, pieces[1].iov_base, size - first);
-    log->last_byte = log->tail[log->tail_size - 1];
+    log->last_byte = log->tail[log->tail_size - 1]; /* n > 0: there is one */
     log_ring_received(&log->ring, size);
 }
 
@@ -460,6 +474,10 @@ void service_log_flush(struct service_log *log) {
     log->owes_newline = true;
     end_line(log);
     wake_writer(log->writer);
+}
+
+void service_log_begin_life(struct service_log *log) {
+    log->tail_size = 0;
 }
 
 struct slice service_log_tail(const struct service_log *log) {

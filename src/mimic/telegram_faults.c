@@ -194,7 +194,8 @@ static int64_t wait_of(struct bucket *bucket, double per_ms, double most, int64_
     }
     if (bucket->level > most)
         bucket->level = most;
-    return bucket->level >= 1 ? 0 : (int64_t)((1 - bucket->level) / per_ms) + 1;
+    /* a little tolerance: levels are sums of fractions */
+    return bucket->level >= 1 - 1e-6 ? 0 : (int64_t)((1 - bucket->level) / per_ms + 0.999);
 }
 
 static int64_t larger(int64_t a, int64_t b) {

@@ -89,31 +89,10 @@ static void wake(struct bot *bot, int64_t at) {
 
 /* The next id is random after a week without an update, as at the real server. */
 void updates_jump(struct bot *bot) {
-    bot->next_update_id = 2000001 + (int64_t)(random_next(bot->telegram) % 1000000000);
-}
-
-int64_t updates_push(struct bot *bot, const char *type, json_t *content, int64_t now) {
-    unsigned index = type_index(type);
-    must(index < COUNT_OF(update_types));
-    if (!(bot->allowed & 1u << index) || bot->update_count == TELEGRAM_UPDATES_MAX) {
-        bot->updates_dropped += bot->update_count == TELEGRAM_UPDATES_MAX;
-        json_decref(content);
-        return 0;
-    }
-    if (bot->last_update_ms && now - bot->last_update_ms > 7 * (int64_t)DAY_MS)
-        updates_jump(bot);
-    bot->last_update_ms = now;
-    if (bot->update_count == bot->update_room)
-        grow(bot);
-    int64_t id = bot->next_update_id++;
-    json_t *update = json_pack("{s:I, s:o}", "update_id", id, type, content);
-    struct update *place = update_at(bot, bot->update_count++);
-    *place = (struct update){.id = id, .expires = now + DAY_MS, .type = index};
-    place->text = json_dumps(update, JSON_COMPACT);
-    place->size = strlen(place->text);
-    json_decref(update);
-    wake(bot, now + POLL_WAKE_MS);
-    return id;
+    int64_t id = 2000001 + (int64_t)(random_next(bot->telegram) % 1000000000);
+    if (bot->update_count && id < bot->next_update_id) /* the queue stays in order */
+        id = bot->next_update_id + id % 1000000;
+    bot->next_update_id = id;
 }
 
 /* True when the update has to go: confirmed (id < offset) or a day old. A duplicated one stays for
@@ -140,6 +119,32 @@ static void forget(struct bot *bot, int64_t offset, int64_t now) {
             *update_at(bot, kept++) = update;
     }
     bot->update_count = kept;
+}
+
+int64_t updates_push(struct bot *bot, const char *type, json_t *content, int64_t now) {
+    unsigned index = type_index(type);
+    must(index < COUNT_OF(update_types));
+    if (!(bot->allowed & 1u << index) || bot->update_count == TELEGRAM_UPDATES_MAX) {
+        bot->updates_dropped += bot->update_count == TELEGRAM_UPDATES_MAX;
+        json_decref(content);
+        return 0;
+    }
+    if (bot->last_update_ms && now - bot->last_update_ms > 7 * (int64_t)DAY_MS) {
+        forget(bot, INT64_MIN, now); /* all have expired: the new id may be a smaller one */
+        updates_jump(bot);
+    }
+    bot->last_update_ms = now;
+    if (bot->update_count == bot->update_room)
+        grow(bot);
+    int64_t id = bot->next_update_id++;
+    json_t *update = json_pack("{s:I, s:o}", "update_id", id, type, content);
+    struct update *place = update_at(bot, bot->update_count++);
+    *place = (struct update){.id = id, .expires = now + DAY_MS, .type = index};
+    place->text = json_dumps(update, JSON_COMPACT);
+    place->size = strlen(place->text);
+    json_decref(update);
+    wake(bot, now + POLL_WAKE_MS);
+    return id;
 }
 
 static int64_t head_of(struct bot *bot) {
@@ -259,6 +264,7 @@ void updates_handle_get(struct call *call) {
         limit = 1;
     bot->last_offset = offset;
     bot->last_poll_ms = call->now;
+    forget(bot, INT64_MIN, call->now);
     int64_t start = start_of(bot, offset);
     forget(bot, start, call->now);
     if (call->fault.kind == FAULT_DUPLICATE && bot->update_count)

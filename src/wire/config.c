@@ -237,7 +237,7 @@ static void check_whole(struct reader *reader, const struct config *config) {
         check_needs(reader, config, &config->services[i]);
     }
     check_cycles(reader, config);
-    if (config->service_count == 0)
+    if (config->service_count == 0 && !yaml_tree_get(reader->tree, "services"))
         reader_error(reader, NULL, "no services: nothing would run; `holdfast init` shows a start");
 }
 
@@ -348,9 +348,39 @@ static int read_file(struct reader *reader, struct slice text, struct config *co
     take_port_from_env(reader, config);
     if (reader->has_hub && !config_service(config, "hub"))
         add_hub(config);
-    if (r == 0)
-        check_whole(reader, config);
-    return reader->errors->count ? -EINVAL : 0;
+    check_whole(reader, config);
+    return r < 0 || reader->errors->count ? -EINVAL : 0;
+}
+
+int config_locate(const char *path, const char *folder_run, char **ret_data, char **ret_run) {
+    AUTO_FREE char *text = NULL;
+    size_t size = 0;
+    char resolved[PATH_MAX];
+    int r = file_read(path, CONFIG_BYTES_MAX, &text, &size);
+    if (r < 0)
+        return r;
+    if (!realpath(path, resolved))
+        return -errno;
+    *strrchr(resolved, '/') = 0;
+    struct config_errors errors = {0};
+    struct yaml_node *tree = NULL;
+    struct yaml_problem problem;
+    struct config config = {.folder = resolved};
+    struct reader reader = {.errors = &errors, .file = path, .folder = resolved, .config = &config};
+    (void)load_dotenv(&reader, resolved);
+    const struct yaml_node *data = NULL;
+    if (yaml_tree_parse((struct slice){text, size}, &tree, &problem) == 0)
+        data = yaml_tree_get(tree, "data");
+    config.data = data ? reader_text(&reader, data) : NULL;
+    if (!config.data)
+        config.data = text_copy("./data");
+    settle_folders(&config, folder_run);
+    *ret_data = config.data;
+    *ret_run = config.run;
+    yaml_tree_free(tree);
+    reader_deinit(&reader);
+    config_errors_deinit(&errors);
+    return 0;
 }
 
 int config_load(const char *path, const char *folder_run, struct config **ret,

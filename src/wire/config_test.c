@@ -136,7 +136,7 @@ static void test_yaml_traps(void **state) {
     assert_error("holdfast.yaml:1:4", "anchors");
     config_errors_deinit(&errors);
     assert_int_equal(load("services: {a: {command: x}, a: {command: y}}\n", NULL), CONFIG_INVALID);
-    assert_error("holdfast.yaml:1:28", "twice");
+    assert_error("holdfast.yaml:1:29", "twice");
     config_errors_deinit(&errors);
     assert_int_equal(load("", NULL), CONFIG_INVALID);
     assert_error("holdfast.yaml:1:1", "empty");
