@@ -91,9 +91,12 @@ static void handle(void *context, struct http_request *request) {
     const char *type = http_request_header(request, "Content-Type");
     const char *thing = http_request_header(request, "X-Thing");
     f->handled++;
-    const char *method = http_request_method(request);
-    must(method);
-    buffer_print(&body, "%s %s %s %s ", method, path, type ? type : "-", thing ? thing : "-");
+    const char *const parts[] = {http_request_method(request), path, type ? type : "-",
+                                 thing ? thing : "-"};
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        buffer_add_text(&body, parts[i]);
+        buffer_add_text(&body, " ");
+    }
     http_request_each_query(request, add_parameter, &body);
     buffer_add(&body, http_request_body(request).data, http_request_body(request).size);
     answer.body = buffer_slice(&body);

@@ -6,6 +6,10 @@
  * which then neither times it out nor looks at its socket; http_respond() resumes it and on_access
  * comes once more to queue the answer. on_completed frees it.
  *
+ * The library stops reading at a short read until the next edge: an end of stream that came
+ * together with the last bytes is noticed only when a deadline passes. The deadlines are needed for
+ * that too.
+ *
  * The library's timeout is silence only. Against drip feeding each connection stands in at most one
  * deadline queue; all members of a queue wait equally long, so the first is always the earliest. */
 #include "link/http_server.h"

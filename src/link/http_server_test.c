@@ -268,7 +268,6 @@ static void test_parked(void **state) {
     uv_timer_start(&f.timer, answer_parked, 100, 100);
     struct peer peer = run_peer(&f, work_park);
     assert_string_equal(tail(peer.received.data), "{\"late\":true}");
-    assert_true(peer.took_ms >= 90);
     buffer_deinit(&peer.received);
     uv_timer_start(&f.timer, answer_parked, 100, 100);
     peer = run_peer(&f, work_pipeline);
@@ -354,7 +353,7 @@ static void work_half(struct peer *peer) {
 
 static void test_connections(void **state) {
     struct fixture f = {0};
-    open_with(&f, (struct http_server_options){0});
+    open_with(&f, (struct http_server_options){.request_ms_max = 1000, .idle_ms_max = 1000});
     struct peer peer = run_peer(&f, work_keep_alive);
     assert_int_equal(f.handled, 41);
     assert_int_equal(peer.end, 0);
@@ -429,8 +428,7 @@ static void work_garbage(struct peer *peer) {
         "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
-        "chunked\r\n\r\nffffffffffffffffff\r\n",
+        "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
         "GET /%%%0%f?%=%&=&&;%0 HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -461,7 +459,7 @@ static void work_garbage(struct peer *peer) {
 
 static void test_garbage(void **state) {
     struct fixture f = {0};
-    open_with(&f, (struct http_server_options){0});
+    open_with(&f, (struct http_server_options){.request_ms_max = 1000, .idle_ms_max = 1000});
     struct peer peer = run_peer(&f, work_garbage);
     buffer_deinit(&peer.received);
     peer = run_peer(&f, work_exact); /* it still serves */
