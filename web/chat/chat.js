@@ -123,6 +123,8 @@ function formatted(text, entities, from = 0, to = text.length) {
     const inner = entities.slice(i + 1).filter((e) => e.offset < end);
     nodes.push(wrap(entity, text.slice(entity.offset, end), formatted(text, inner, entity.offset, end)));
     at = end;
+    // a block ends its line already
+    if (/^(pre|blockquote|expandable_blockquote)$/.test(entity.type) && text[at] === "\n") at++;
   }
   if (at < to) nodes.push(document.createTextNode(text.slice(at, to)));
   return nodes;
