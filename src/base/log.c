@@ -19,7 +19,8 @@ void log_set_level(enum log_level level) {
 }
 
 /* `size` bytes in `line` are used; adds the words, masks, ends the line and writes it at once. */
-static void write_line(char *line, int size, const char *format, va_list arguments) {
+__attribute__((format(printf, 3, 0))) static void
+write_line(char *line, int size, const char *format, va_list arguments) {
     int n = vsnprintf(line + size, (size_t)(LINE_BYTES_MAX - size), format, arguments);
     size = n < 0 ? size : size + n;
     if (size > LINE_BYTES_MAX - 2)

@@ -10,9 +10,9 @@ struct unit {
 };
 static const struct unit duration_units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
                                              {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-static const struct unit size_units[] = {
-    {"", 1}, {"B", 1}, {"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}, {"K", 1 << 10},
-    {"M", 1 << 20}, {"G", 1 << 30}};
+static const struct unit size_units[] = {{"", 1},         {"B", 1},        {"KB", 1 << 10},
+                                         {"MB", 1 << 20}, {"GB", 1 << 30}, {"K", 1 << 10},
+                                         {"M", 1 << 20},  {"G", 1 << 30}};
 static const struct unit no_units[] = {{"", 1}};
 
 static int to_number(const char *text, const struct unit *units, size_t unit_count, int64_t min,
@@ -171,7 +171,7 @@ const char *text_did_you_mean(const char *word, const char *const *names) {
     size_t best = strlen(word) / 3 + 2;
     for (; *names; names++) {
         size_t distance = edit_distance(word, *names);
-        if (distance < best) {
+        if (distance < best && distance < strlen(word)) {
             best = distance;
             nearest = *names;
         }
@@ -196,7 +196,8 @@ static size_t utf8_length(const unsigned char *p, size_t left) {
                 return 0;
             point = point << 6 | (p[i] & 0x3f);
         }
-        bool good = point >= shapes[n].min && point <= 0x10ffff && !(point >= 0xd800 && point < 0xe000);
+        bool good =
+            point >= shapes[n].min && point <= 0x10ffff && !(point >= 0xd800 && point < 0xe000);
         return good ? n + 1 : 0;
     }
     return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/text.h"
 #include "base/test.h"
+#include "base/text.h"
 #include <errno.h>
 
 static void test_numbers(void **state) {
@@ -65,8 +65,8 @@ static void test_secret_compare(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_did_you_mean), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_did_you_mean),   cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_secret_compare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

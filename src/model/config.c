@@ -11,6 +11,7 @@ static void probe_deinit(struct probe_config *probe) {
 
 static void service_deinit(struct service_config *service) {
     free(service->name);
+    free(service->place);
     text_list_free(service->argv);
     free(service->folder);
     text_list_free(service->env);
@@ -96,11 +97,41 @@ bool service_config_equal(const struct service_config *a, const struct service_c
     return text_same(a->name, b->name) && list_same(a->argv, b->argv) &&
            text_same(a->folder, b->folder) && list_same(a->env, b->env) &&
            list_same(a->needs, b->needs) && text_same(a->user, b->user) &&
-           text_same(a->consumer, b->consumer) && a->umask == b->umask &&
-           a->nofile == b->nofile && a->stop_signal == b->stop_signal &&
-           a->stop_timeout_ms == b->stop_timeout_ms && a->start_timeout_ms == b->start_timeout_ms &&
-           a->watchdog_ms == b->watchdog_ms && a->critical == b->critical &&
-           a->is_hub == b->is_hub && a->log_bytes_max == b->log_bytes_max &&
-           a->log_files == b->log_files && probe_same(&a->ready, &b->ready) &&
-           probe_same(&a->health, &b->health) && restart_same(&a->restart, &b->restart);
+           text_same(a->consumer, b->consumer) && a->umask == b->umask && a->nofile == b->nofile &&
+           a->stop_signal == b->stop_signal && a->stop_timeout_ms == b->stop_timeout_ms &&
+           a->start_timeout_ms == b->start_timeout_ms && a->watchdog_ms == b->watchdog_ms &&
+           a->critical == b->critical && a->is_hub == b->is_hub &&
+           a->log_bytes_max == b->log_bytes_max && a->log_files == b->log_files &&
+           probe_same(&a->ready, &b->ready) && probe_same(&a->health, &b->health) &&
+           restart_same(&a->restart, &b->restart);
+}
+
+static bool bot_same(const struct bot_config *a, const struct bot_config *b) {
+    return text_same(a->name, b->name) && text_same(a->token.value, b->token.value) &&
+           a->owner == b->owner && a->admin_count == b->admin_count &&
+           (a->admin_count == 0 ||
+            memcmp(a->admins, b->admins, a->admin_count * sizeof *a->admins) == 0) &&
+           text_same(a->api_url, b->api_url) && text_same(a->proxy, b->proxy);
+}
+
+static bool consumers_same(const struct config *a, const struct config *b) {
+    for (size_t i = 0; i < a->service_count; i++) {
+        const struct service_config *other = config_service(b, a->services[i].name);
+        const char *consumer = a->services[i].consumer;
+        if (consumer && (!other || !text_same(other->consumer, consumer)))
+            return false;
+    }
+    return true;
+}
+
+bool config_hub_part_equal(const struct config *a, const struct config *b) {
+    if (!text_same(a->http.host, b->http.host) || a->http.port != b->http.port ||
+        !text_same(a->http.token.value, b->http.token.value) ||
+        a->http.behind_proxy != b->http.behind_proxy || !text_same(a->alerts.bot, b->alerts.bot) ||
+        a->alerts.chat != b->alerts.chat || a->bot_count != b->bot_count)
+        return false;
+    for (size_t i = 0; i < a->bot_count; i++)
+        if (!bot_same(&a->bots[i], &b->bots[i]))
+            return false;
+    return consumers_same(a, b) && consumers_same(b, a);
 }

@@ -23,30 +23,31 @@ struct probe_config {
 enum restart_mode { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
 struct restart_config {
-    enum restart_mode mode;
-    int64_t max;           /* restarts without stability before the service is failed */
-    int64_t delay_ms;      /* first wait; doubles */
-    int64_t delay_max_ms;  /* cap of the wait */
-    int64_t stable_ms;     /* this long ready: the counter starts anew */
-    int64_t retry_ms;      /* a failed service is tried again this often */
-    bool give_up;          /* ... or not at all */
+    int mode;             /* enum restart_mode */
+    int64_t max;          /* restarts without stability before the service is failed */
+    int64_t delay_ms;     /* first wait; doubles */
+    int64_t delay_max_ms; /* cap of the wait */
+    int64_t stable_ms;    /* this long ready: the counter starts anew */
+    int64_t retry_ms;     /* a failed service is tried again this often */
+    bool give_up;         /* ... or not at all */
 };
 
 struct service_config {
     char *name;
+    char *place; /* where it is defined: "holdfast.yaml:12:3" */
     char **argv;
-    char *folder;    /* working folder, absolute */
-    char **env;      /* NAME=value, complete: what the process gets, HOLDFAST_* aside */
-    char **needs;    /* names of services */
-    char *user;      /* NULL: as the keeper */
-    char *consumer;  /* name of the bot whose updates it reads through the gateway, or NULL */
-    int64_t umask;   /* -1: inherited */
-    int64_t nofile;  /* soft limit of open files; 0: inherited */
+    char *folder;   /* working folder, absolute */
+    char **env;     /* NAME=value, complete: what the process gets, HOLDFAST_* aside */
+    char **needs;   /* names of services */
+    char *user;     /* NULL: as the keeper */
+    char *consumer; /* name of the bot whose updates it reads through the gateway, or NULL */
+    int64_t umask;  /* -1: inherited */
+    int64_t nofile; /* soft limit of open files; 0: inherited */
     int stop_signal;
-    int64_t stop_timeout_ms;  /* from the stop signal to SIGKILL */
-    int64_t start_timeout_ms; /* from start to ready */
-    int64_t watchdog_ms;      /* sd_notify WATCHDOG=1 at least this often; 0: not watched */
-    bool critical;            /* failed: the whole is unhealthy */
+    int64_t stop_timeout_ms;    /* from the stop signal to SIGKILL */
+    int64_t start_timeout_ms;   /* from start to ready */
+    int64_t watchdog_ms;        /* sd_notify WATCHDOG=1 at least this often; 0: not watched */
+    bool critical;              /* failed: the whole is unhealthy */
     struct probe_config ready;  /* kind NONE: ready once it runs */
     struct probe_config health; /* kind NONE: only the process is watched */
     struct restart_config restart;
@@ -58,8 +59,8 @@ struct service_config {
 struct bot_config {
     char *name;
     struct secret token;
-    int64_t owner;    /* Telegram user id; 0 = not set */
-    int64_t *admins;  /* user ids */
+    int64_t owner;   /* Telegram user id; 0 = not set */
+    int64_t *admins; /* user ids */
     size_t admin_count;
     char *api_url; /* "https://api.telegram.org" unless set; no slash at the end */
     char *proxy;   /* curl syntax, NULL = none */
@@ -69,6 +70,7 @@ struct http_config {
     char *host;
     uint16_t port;
     struct secret token;
+    bool behind_proxy; /* may listen beyond loopback: a proxy in front does TLS and login */
 };
 
 struct alerts_config {
@@ -76,11 +78,14 @@ struct alerts_config {
     int64_t chat; /* Telegram chat id; 0 = not set */
 };
 
+enum profile { PROFILE_PRODUCTION, PROFILE_DEVELOPMENT };
+
 struct config {
     char *path;     /* of the file, absolute */
     char *folder;   /* that holds it; relative paths start here */
     char *name;     /* of this installation */
     char *timezone; /* IANA name */
+    int profile;    /* enum profile */
     char *data;     /* folder, absolute: what must survive */
     char *run;      /* folder, absolute, on tmpfs: sockets, run state */
     struct http_config http;
@@ -96,3 +101,5 @@ const struct service_config *config_service(const struct config *config, const c
 const struct bot_config *config_bot(const struct config *config, const char *name);
 /* Same definition: a reload leaves the running process alone. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b);
+/* Same bots, http and alerts: a reload leaves the hub alone. */
+bool config_hub_part_equal(const struct config *a, const struct config *b);

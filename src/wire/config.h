@@ -21,10 +21,14 @@ struct config_errors {
 };
 void config_errors_deinit(struct config_errors *errors);
 
-/* 0: *ret is set, free with config_free(). CONFIG_INVALID: `errors` says why. -errno: the file could
- * not be read. `folder_run` overrides the run folder, NULL for the usual one. */
+/* 0: *ret is set, free with config_free(). CONFIG_INVALID: `errors` says why. -errno: the file
+ * could not be read. `folder_run` overrides the run folder, NULL for the usual one. */
 MUST_CHECK int config_load(const char *path, const char *folder_run, struct config **ret,
                            struct config_errors *errors);
+/* Only where things are, also from a file that has errors elsewhere: who controls what runs must
+ * not be locked out by a half-edited config. The caller frees both. */
+MUST_CHECK int config_locate(const char *path, const char *folder_run, char **ret_data,
+                             char **ret_run);
 /* The usual start of a program: loads, or prints every error and exits (78, or 66 if unreadable).
  * Registers the secrets for masking. */
 struct config *config_load_or_exit(const char *path, const char *folder_run);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "anchor/anchor.h"
+#include "base/launch.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127, WORDS_MAX = 4096 };
+
+static _Noreturn void give_up(const char *what, const char *object, int error) {
+    char line[512];
+    int n = snprintf(line, sizeof line, "holdfast: cannot %s '%s': %s\n", what, object,
+                     strerror(error));
+    if (n > (int)sizeof line - 1)
+        n = (int)sizeof line - 1;
+    (void)!write(STDERR_FILENO, line, (size_t)n);
+    _exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
+}
+
+/* The FIFO is opened for reading and writing: without a reader a write then waits or fills the
+ * pipe, but never raises SIGPIPE. */
+static void take_streams(const char *log) {
+    int null = open("/dev/null", O_RDWR);
+    int out = log[0] ? open(log, O_RDWR) : null;
+    if (out < 0)
+        out = null;
+    dup2(null, STDIN_FILENO);
+    dup2(out, STDOUT_FILENO);
+    dup2(out, STDERR_FILENO);
+    close_range(STDERR_FILENO + 1, ~0u, 0);
+}
+
+static void reset_signals(void) {
+    sigset_t none;
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void limit_files(int64_t nofile) {
+    struct rlimit limit;
+    if (!nofile || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = (rlim_t)nofile;
+    if (limit.rlim_max < limit.rlim_cur)
+        limit.rlim_max = limit.rlim_cur;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        give_up("raise the limit of open files of", "the service", errno);
+}
+
+static void take_user(const struct launch_body *body) {
+    if (!body->change_user)
+        return;
+    gid_t groups[LAUNCH_GROUPS_MAX];
+    for (uint32_t i = 0; i < body->group_count; i++)
+        groups[i] = body->groups[i];
+    if (setgroups(body->group_count, groups) < 0 || setgid(body->gid) < 0 || setuid(body->uid) < 0)
+        give_up("become the user of", "the service", errno);
+}
+
+static const char *next_string(const char **place) {
+    const char *text = *place;
+    *place += strlen(text) + 1;
+    return text;
+}
+
+_Noreturn void anchor_become(const struct launch_body *body, const char *strings) {
+    static char *argv[WORDS_MAX + 1], *envp[WORDS_MAX + 1];
+    next_string(&strings); /* the name */
+    const char *path = next_string(&strings);
+    const char *folder = next_string(&strings);
+    const char *log = next_string(&strings);
+    setsid();
+    take_streams(log);
+    if (body->argc > WORDS_MAX || body->envc > WORDS_MAX)
+        give_up("pass that many words to", path, E2BIG);
+    for (uint32_t i = 0; i < body->argc; i++)
+        argv[i] = (char *)(uintptr_t)next_string(&strings);
+    for (uint32_t i = 0; i < body->envc; i++)
+        envp[i] = (char *)(uintptr_t)next_string(&strings);
+    limit_files(body->nofile);
+    take_user(body);
+    if (chdir(folder) < 0)
+        give_up("enter the folder", folder, errno);
+    if (body->umask >= 0)
+        umask((mode_t)body->umask);
+    reset_signals();
+    execve(path, argv, envp);
+    give_up("run", path, errno);
+}

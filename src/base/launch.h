@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* launch.h - messages between the anchor, parent of every service, and the keeper that decides. One
+ * SOCK_SEQPACKET packet is one message: a head, then for LAUNCH_START and LAUNCH_ADOPT a body.
+ *
+ * The anchor keeps one slot per service. A dead slot is told again to each new keeper until the
+ * keeper frees it, so no exit status is lost with a keeper. */
+#pragma once
+#include "base/common.h"
+
+enum {
+    LAUNCH_SLOTS_MAX = 8192,
+    LAUNCH_BYTES_MAX = 160 * 1024, /* a message: arguments and environment of one service */
+    LAUNCH_NAME_BYTES = 40,
+    LAUNCH_GROUPS_MAX = 32,
+    LAUNCH_FD = 3, /* the keeper's end of the socket */
+};
+enum launch_kind {
+    /* keeper to anchor */
+    LAUNCH_START = 1, /* slot; body: struct launch_body + strings; answered by SLOT */
+    LAUNCH_ADOPT,     /* slot, pid, time = start time in clock ticks; body as START's */
+    LAUNCH_SIGNAL,    /* slot, value = signal, to the service's whole process group */
+    LAUNCH_FREE,      /* slot: its exit was taken note of; the log FIFO is let go */
+    LAUNCH_QUIT,      /* value = exit code of the anchor */
+    /* anchor to keeper */
+    LAUNCH_SLOT,     /* slot, pid, value = LAUNCH_*, time: what the slot is now; body: its name */
+    LAUNCH_SNAPSHOT, /* all slots have been told; value = how many keepers ran before */
+    LAUNCH_HOST,     /* value = signal that the anchor got: TERM, INT, HUP */
+};
+enum launch_slot_state { LAUNCH_FREE_SLOT, LAUNCH_RUNNING, LAUNCH_DEAD, LAUNCH_FAILED };
+
+struct launch_head {
+    uint32_t kind;
+    uint32_t slot;
+    int32_t pid;
+    int32_t value;   /* of SLOT: enum launch_slot_state */
+    int32_t status;  /* DEAD: as of wait(2), -1 when unknown (adopted); FAILED: errno */
+    int64_t time_ms; /* SLOT: CLOCK_BOOTTIME of start, or of exit when dead */
+};
+
+/* Behind it, NUL-ended: name, path of the program, working folder, log FIFO ("" for none), then
+ * `argc` arguments and `envc` NAME=value. */
+struct launch_body {
+    uint32_t argc, envc;
+    int64_t start_ticks; /* ADOPT: field 22 of /proc/PID/stat */
+    int64_t nofile;      /* 0: inherited */
+    int32_t umask;       /* -1: inherited */
+    uint32_t change_user;
+    uint32_t uid, gid, group_count;
+    uint32_t groups[LAUNCH_GROUPS_MAX];
+};
+
+/* Start time of a process in clock ticks since boot, which with its id names it for this boot;
+ * -ESRCH when there is no such process. Allocates nothing. */
+MUST_CHECK int launch_start_ticks(pid_t pid, int64_t *ret_ticks);

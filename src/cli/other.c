@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* init, health, sim, version. */
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static const char first_config[] =
+    "# holdfast.yaml: what is kept running here. `holdfast check` finds every error.\n"
+    "name: my-server\n"
+    "timezone: UTC\n"
+    "data: ./data                      # logs and stores\n"
+    "\n"
+    "# The hub: stands between your bots and Telegram, answers /health, sends alerts.\n"
+    "http: {listen: 127.0.0.1:8001, token: \"${HOLDFAST_TOKEN:-}\"}\n"
+    "bots:\n"
+    "  main: {token: \"${BOT_TOKEN}\", owner: \"${OWNER_USER_ID:-}\"}\n"
+    "# alerts: {bot: main, chat: \"${OWNER_USER_ID}\"}\n"
+    "\n"
+    "services:\n"
+    "  bot:\n"
+    "    command: python3 bot.py       # any language; a list of words works too\n"
+    "    consumer: main                # its base URL is then $TELEGRAM_BASE_URL\n"
+    "    # needs: [db]                 # started after, stopped before\n"
+    "    # health: {http: \"http://127.0.0.1:8100/health\", every: 30s}\n"
+    "    # restart: {when: always, max: 10, delay: 5s, max_delay: 5m}\n";
+
+static const char first_dotenv[] = "# From @BotFather\nBOT_TOKEN=\n"
+                                   "# Your Telegram user id (@userinfobot tells it)\n"
+                                   "OWNER_USER_ID=\n"
+                                   "# For buttons and POSTs that change something: any long word\n"
+                                   "HOLDFAST_TOKEN=\n";
+
+static bool write_new(const char *path, const char *text, mode_t mode) {
+    AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0 && errno == EEXIST)
+        return false;
+    if (fd < 0 || fd_write_all(fd, slice_of(text)) < 0)
+        fatal(EX_CANTCREAT, "%s cannot be written: %s", path, strerror(errno));
+    return true;
+}
+
+int command_init(const struct cli *cli) {
+    if (!write_new(cli->config_path, first_config, 0640))
+        fatal(EX_CANTCREAT, "%s is there already; edit it, or name another with -c FILE",
+              cli->config_path);
+    const char *slash = strrchr(cli->config_path, '/');
+    AUTO_FREE char *env =
+        text_format("%.*s.env", slash ? (int)(slash - cli->config_path + 1) : 0, cli->config_path);
+    bool made = write_new(env, first_dotenv, 0600);
+    if (cli->json)
+        printf("{\"config\":\"%s\",\"env\":%s}\n", cli->config_path, made ? "true" : "false");
+    else
+        printf("wrote %s%s%s\nnext: put your token into %s, your bot's command into %s, then\n"
+               "  holdfast check && holdfast up\n",
+               cli->config_path, made ? " and " : "", made ? env : "", env, cli->config_path);
+    return 0;
+}
+
+/* ---- health ---- */
+
+static uint16_t hub_port(const struct cli *cli) {
+    if (cli->port)
+        return cli->port;
+    AUTO_PLACES struct places places = places_find(cli);
+    AUTO_FREE char *path = path_join(places.run, "hub.port");
+    AUTO_FREE char *text = NULL;
+    long port = file_read(path, 64, &text, NULL) == 0 ? strtol(text, NULL, 10) : 0;
+    return port > 0 && port <= UINT16_MAX ? (uint16_t)port : 8001;
+}
+
+static int fetch_health(uint16_t port, struct buffer *answer) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    static const char request[] =
+        "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    struct timeval limit = {.tv_sec = 5};
+    AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+        fd_write_all(fd, slice_of(request)) < 0)
+        return -errno;
+    char bytes[16384];
+    ssize_t n;
+    while ((n = read(fd, bytes, sizeof bytes)) > 0 && answer->size < 8 << 20)
+        buffer_add(answer, bytes, (size_t)n);
+    return n < 0 ? -errno : answer->size ? 0 : -EPIPE;
+}
+
+static int say_down(const struct cli *cli, uint16_t port, const char *why) {
+    if (cli->json)
+        printf("{\"status\":\"down\",\"port\":%u,\"error\":\"%s\"}\n", port, why);
+    else
+        printf("down: no answer on 127.0.0.1:%u (%s); `holdfast status` shows the hub\n", port,
+               why);
+    return 1;
+}
+
+int command_health(const struct cli *cli) {
+    uint16_t port = hub_port(cli);
+    AUTO_BUFFER struct buffer answer = {0};
+    int r = fetch_health(port, &answer);
+    if (r < 0)
+        return say_down(cli, port, strerror(-r));
+    const char *body = strstr(answer.data, "\r\n\r\n");
+    json_t *health = body ? json_loads(body + 4, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+    const char *status = json_string_value(json_object_get(health, "status"));
+    if (!status) {
+        json_decref(health);
+        return say_down(cli, port, "the answer is not the hub's");
+    }
+    if (cli->json) {
+        AUTO_FREE char *text = json_dumps(health, JSON_COMPACT);
+        puts(text ? text : "{}");
+    } else {
+        puts(status);
+    }
+    int code = strcmp(status, "healthy") == 0    ? 0
+               : strcmp(status, "degraded") == 0 ? cli->strict
+                                                 : 1;
+    json_decref(health);
+    return code;
+}
+
+/* ---- the rest ---- */
+
+int command_sim(const struct cli *cli) {
+    AUTO_FREE char *folder = program_folder();
+    AUTO_FREE char *path = text_format("%s/holdfast-sim", folder);
+    size_t count = 0;
+    while (cli->words[count])
+        count++;
+    char **argv = memory_array(count + 2, sizeof *argv);
+    argv[0] = path;
+    memcpy(argv + 1, cli->words, count * sizeof *argv);
+    execv(path, argv);
+    fatal(EX_OSFILE, "%s cannot be run: %s; the installation is not whole", path, strerror(errno));
+}
+
+int command_version(const struct cli *cli) {
+    puts(cli->json ? "{\"version\":\"" HOLDFAST_VERSION "\"}" : "holdfast " HOLDFAST_VERSION);
+    return 0;
+}

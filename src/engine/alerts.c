@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/alerts_state.h"
+
+enum { MINUTE_MS = 60000, HOUR_MS = 3600000, RESAVE_MS = 5000 };
+#define DAY_MS INT64_C(86400000)
+
+struct alerts_options alerts_options_default(void) {
+    return (struct alerts_options){
+        .breaker = {.failures = 5, .open_ms = 60000},
+        .quick_tries = 3,
+        .waiting_max = {[ALERT_MEDIUM] = 1000, [ALERT_LOW] = 1000},
+        .lifetime_ms =
+            {[ALERT_HIGH] = 24 * HOUR_MS, [ALERT_MEDIUM] = 6 * HOUR_MS, [ALERT_LOW] = HOUR_MS},
+        .dedup_ms = 300000,
+        .keep_ms = 30 * DAY_MS,
+    };
+}
+
+struct alerts_command *alerts_add(struct alerts_commands *commands, enum alerts_do what) {
+    if (commands->count == commands->capacity) {
+        commands->capacity = commands->capacity ? commands->capacity * 2 : 8;
+        commands->list = memory_grow(commands->list, commands->capacity, sizeof *commands->list);
+    }
+    struct alerts_command *command = &commands->list[commands->count++];
+    *command = (struct alerts_command){.what = what, .retry_after_s = -1};
+    return command;
+}
+
+void alerts_commands_deinit(struct alerts_commands *commands) {
+    for (size_t i = 0; i < commands->count; i++) {
+        records_deinit(&commands->list[i].records);
+        free(commands->list[i].ids);
+        free(commands->list[i].text);
+    }
+    free(commands->list);
+    *commands = (struct alerts_commands){0};
+}
+
+void alerts_set_text(char **place, const char *text) {
+    char *copy = text_copy(text);
+    free(*place);
+    *place = copy;
+}
+
+static struct item **place_of(const struct alerts *a, int64_t id) {
+    struct item *const *place = &a->buckets[(uint64_t)id % ITEM_BUCKETS];
+    while (*place && (*place)->alert.id != id)
+        place = &(*place)->chain;
+    return (struct item **)place;
+}
+
+struct item *alerts_item(const struct alerts *a, int64_t id) {
+    return *place_of(a, id);
+}
+
+static void heap_put(struct alerts *a, struct item *item, size_t at) {
+    a->heap[at] = item;
+    item->heap_at = at;
+}
+
+static void heap_rise(struct alerts *a, size_t at) {
+    struct item *item = a->heap[at];
+    while (at > 0 && a->heap[(at - 1) / 2]->alert.next_ms > item->alert.next_ms) {
+        heap_put(a, a->heap[(at - 1) / 2], at);
+        at = (at - 1) / 2;
+    }
+    heap_put(a, item, at);
+}
+
+static void heap_sink(struct alerts *a, size_t at) {
+    struct item *item = a->heap[at];
+    for (size_t child; (child = at * 2 + 1) < a->heap_count; at = child) {
+        if (child + 1 < a->heap_count &&
+            a->heap[child + 1]->alert.next_ms < a->heap[child]->alert.next_ms)
+            child++;
+        if (a->heap[child]->alert.next_ms >= item->alert.next_ms)
+            break;
+        heap_put(a, a->heap[child], at);
+    }
+    heap_put(a, item, at);
+}
+
+static void heap_add(struct alerts *a, struct item *item) {
+    if (a->heap_count == a->heap_capacity) {
+        a->heap_capacity = a->heap_capacity ? a->heap_capacity * 2 : 64;
+        a->heap = memory_grow(a->heap, a->heap_capacity, sizeof(struct item *));
+    }
+    heap_put(a, item, a->heap_count++);
+    heap_rise(a, item->heap_at);
+}
+
+static void heap_remove(struct alerts *a, struct item *item) {
+    size_t at = item->heap_at;
+    struct item *last = a->heap[--a->heap_count];
+    if (last == item)
+        return;
+    heap_put(a, last, at);
+    heap_rise(a, at);
+    heap_sink(a, last->heap_at);
+}
+
+static void queue_add(struct alerts *a, struct item *item, bool at_front) {
+    enum alert_priority p = item->alert.priority;
+    item->older = at_front ? NULL : a->newest[p];
+    item->newer = at_front ? a->oldest[p] : NULL;
+    *(item->older ? &item->older->newer : &a->oldest[p]) = item;
+    *(item->newer ? &item->newer->older : &a->newest[p]) = item;
+}
+
+static void queue_remove(struct alerts *a, struct item *item) {
+    enum alert_priority p = item->alert.priority;
+    *(item->older ? &item->older->newer : &a->oldest[p]) = item->newer;
+    *(item->newer ? &item->newer->older : &a->newest[p]) = item->older;
+}
+
+static bool is_active(enum phase phase) {
+    return phase == PHASE_QUEUED || phase == PHASE_SAVING || phase == PHASE_FLYING;
+}
+
+void alerts_set_phase(struct alerts *a, struct item *item, enum phase phase, bool at_front) {
+    enum alert_priority p = item->alert.priority;
+    if (item->phase == PHASE_READY)
+        queue_remove(a, item);
+    if (item->phase == PHASE_LATER)
+        heap_remove(a, item);
+    a->active[p] -= is_active(item->phase);
+    a->waiting[p] -= item->phase != PHASE_ENDED;
+    item->phase = phase;
+    a->active[p] += is_active(phase);
+    a->waiting[p] += phase != PHASE_ENDED;
+    if (phase == PHASE_READY)
+        queue_add(a, item, at_front);
+    if (phase == PHASE_LATER)
+        heap_add(a, item);
+}
+
+struct item *alerts_make_item(struct alerts *a, const struct alert *alert, enum phase phase) {
+    must(!alerts_item(a, alert->id));
+    struct item *item = memory_new(sizeof *item);
+    item->alert = alert_copy(alert);
+    item->phase = PHASE_ENDED;
+    struct item **bucket = &a->buckets[(uint64_t)alert->id % ITEM_BUCKETS];
+    item->chain = *bucket;
+    *bucket = item;
+    a->item_count++;
+    alerts_set_phase(a, item, phase, false);
+    return item;
+}
+
+void alerts_drop_item(struct alerts *a, struct item *item) {
+    alerts_set_phase(a, item, PHASE_ENDED, false);
+    a->unsaved -= item->unsaved;
+    *place_of(a, item->alert.id) = item->chain;
+    a->item_count--;
+    alert_deinit(&item->alert);
+    free(item);
+}
+
+void alerts_save(struct alerts *a, struct item *item, struct alerts_commands *commands) {
+    struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
+    command->ticket = item->ticket = ++a->tickets;
+    command->id = item->alert.id;
+    struct alert *copy = &records_add(&command->records, RECORD_ALERT_CHANGE)->alert;
+    *copy = item->alert; /* all but the texts, which never change */
+    copy->title = copy->text = copy->type = copy->service = copy->dedup_key = NULL;
+    copy->reason = text_copy(item->alert.reason);
+    a->unsaved -= item->unsaved;
+    item->unsaved = false;
+}
+
+void alerts_end(struct alerts *a, struct item *item, enum alert_state state, const char *reason,
+                int64_t now, struct alerts_commands *commands) {
+    must(state == ALERT_DELIVERED || state == ALERT_FAILED || state == ALERT_UNKNOWN);
+    if (reason)
+        alerts_set_text(&item->alert.reason, reason);
+    item->alert.state = state;
+    item->alert.ended_ms = now;
+    a->delivered += state == ALERT_DELIVERED;
+    a->failed += state == ALERT_FAILED;
+    a->unknown += state == ALERT_UNKNOWN;
+    if (state == ALERT_DELIVERED)
+        a->last_delivered_ms = now;
+    alerts_set_phase(a, item, PHASE_ENDED, false);
+    alerts_save(a, item, commands);
+}
+
+struct alerts *alerts_new(const struct alerts_options *options) {
+    struct alerts *a = memory_new(sizeof *a);
+    a->options = *options;
+    a->random = options->seed;
+    a->chat = options->chat;
+    a->dedup = dedup_new(options->dedup_ms, DEDUP_MAX);
+    a->intakes_end = &a->intakes;
+    return a;
+}
+
+struct alerts *alerts_free(struct alerts *a) {
+    if (!a)
+        return NULL;
+    for (size_t i = 0; i < ITEM_BUCKETS; i++)
+        while (a->buckets[i])
+            alerts_drop_item(a, a->buckets[i]);
+    alerts_drop_intakes(a);
+    dedup_free(a->dedup);
+    free(a->heap);
+    free(a->problem);
+    free(a);
+    return NULL;
+}
+
+void alerts_restore(struct alerts *a, const struct record *record, int64_t now) {
+    if (record->kind == RECORD_SEEN && record->id > a->id_last)
+        a->id_last = record->id;
+    if (record->kind == RECORD_CHAT && record->id == a->options.chat)
+        a->chat = record->offset;
+    if (record->kind != RECORD_ALERT)
+        return;
+    if (record->alert.id > a->id_last)
+        a->id_last = record->alert.id;
+    alerts_remember(a, &record->alert, now);
+    if (record->alert.state == ALERT_WAITING || record->alert.state == ALERT_SENDING)
+        alerts_make_item(a, &record->alert, PHASE_LATER);
+}
+
+/* What was being sent when the last run ended: nobody knows whether it arrived. */
+static void settle(struct alerts *a, struct item *item, int64_t now,
+                   struct alerts_commands *commands) {
+    static const char why[] = "the hub ended while this was being sent; it may have arrived";
+    if (item->alert.state != ALERT_SENDING)
+        return;
+    if (item->alert.priority > ALERT_HIGH) {
+        alerts_end(a, item, ALERT_UNKNOWN, why, now, commands);
+        return;
+    }
+    item->alert.state = ALERT_WAITING;
+    item->alert.maybe_sent = true;
+    alerts_set_text(&item->alert.reason, why);
+    alerts_save(a, item, commands);
+}
+
+static void for_each(struct alerts *a, int64_t now, struct alerts_commands *commands,
+                     void (*each)(struct alerts *a, struct item *item, int64_t now,
+                                  struct alerts_commands *commands)) {
+    for (size_t i = 0; i < ITEM_BUCKETS; i++)
+        for (struct item *item = a->buckets[i], *next; item; item = next) {
+            next = item->chain;
+            each(a, item, now, commands);
+        }
+}
+
+static void on_start(struct alerts *a, const struct alerts_event *event, int64_t now,
+                     struct alerts_commands *commands) {
+    a->sweep_ms = now + MINUTE_MS;
+    a->drop_ms = now;
+    for_each(a, now, commands, settle);
+}
+
+static void expire(struct alerts *a, struct item *item, int64_t now,
+                   struct alerts_commands *commands) {
+    int64_t lifetime = a->options.lifetime_ms[item->alert.priority];
+    if (item->unsaved) {
+        alerts_save(a, item, commands);
+        return;
+    }
+    if (lifetime == 0 || now - item->alert.created_ms < lifetime ||
+        (item->phase != PHASE_READY && item->phase != PHASE_LATER))
+        return;
+    AUTO_FREE char *reason =
+        text_format("not delivered within %lld h; last: %s", (long long)(lifetime / HOUR_MS),
+                    item->alert.reason ? item->alert.reason : "it never had a turn");
+    alerts_end(a, item, ALERT_FAILED, reason, now, commands);
+}
+
+static void on_timer(struct alerts *a, const struct alerts_event *event, int64_t now,
+                     struct alerts_commands *commands) {
+    if (now >= a->sweep_ms) {
+        a->sweep_ms = now + (a->unsaved > 0 ? RESAVE_MS : MINUTE_MS);
+        for_each(a, now, commands, expire);
+    }
+    if (now >= a->drop_ms) {
+        a->drop_ms = now + HOUR_MS;
+        struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
+        command->ticket = ++a->tickets;
+        records_add(&command->records, RECORD_ALERTS_DROP)->at_ms = now - a->options.keep_ms;
+    }
+}
+
+static void on_stored(struct alerts *a, const struct alerts_event *event, int64_t now,
+                      struct alerts_commands *commands) {
+    if (!alerts_on_stored_intake(a, event, now, commands))
+        alerts_on_stored_item(a, event, now, commands);
+    if (a->unsaved > 0 && a->sweep_ms > now + RESAVE_MS)
+        a->sweep_ms = now + RESAVE_MS;
+}
+
+static void on_link_up(struct alerts *a, const struct alerts_event *event, int64_t now,
+                       struct alerts_commands *commands) {
+    a->pause_until = 0;
+    breaker_hint_up(&a->breaker, &a->options.breaker, now);
+}
+
+static void on_open(struct alerts *a, const struct alerts_event *event, int64_t now,
+                    struct alerts_commands *commands) {
+    breaker_open_by_hand(&a->breaker, now);
+}
+
+static void on_closed(struct alerts *a, const struct alerts_event *event, int64_t now,
+                      struct alerts_commands *commands) {
+    a->pause_until = 0;
+    breaker_close_by_hand(&a->breaker, now);
+}
+
+typedef void handler(struct alerts *a, const struct alerts_event *event, int64_t now,
+                     struct alerts_commands *commands);
+static handler *const handlers[] = {
+    [ALERTS_ON_START] = on_start,
+    [ALERTS_ON_TIMER] = on_timer,
+    [ALERTS_ON_INTAKE] = alerts_on_intake,
+    [ALERTS_ON_STORED] = on_stored,
+    [ALERTS_ON_TURN] = alerts_on_turn,
+    [ALERTS_ON_SENT] = alerts_on_sent,
+    [ALERTS_ON_LINK_UP] = on_link_up,
+    [ALERTS_ON_REPLAY] = alerts_on_replay,
+    [ALERTS_ON_OPEN] = on_open,
+    [ALERTS_ON_CLOSED] = on_closed,
+};
+
+void alerts_step(struct alerts *a, const struct alerts_event *event, int64_t now,
+                 struct alerts_commands *commands) {
+    must(event->on < COUNT_OF(handlers));
+    handlers[event->on](a, event, now, commands);
+    alerts_pump(a, now, commands);
+}
+
+int64_t alerts_next_ms(const struct alerts *a, int64_t now) {
+    int64_t next = a->drop_ms;
+    if (a->item_count == 0)
+        return next;
+    if (a->sweep_ms < next)
+        next = a->sweep_ms;
+    if (a->heap_count > 0 && a->heap[0]->alert.next_ms < next)
+        next = a->heap[0]->alert.next_ms;
+    bool ready = false;
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
+        ready = ready || (a->oldest[p] && a->active[p] == 0);
+    int64_t way = breaker_next_ms(&a->breaker, &a->options.breaker, now);
+    way = way > a->pause_until ? way : a->pause_until;
+    /* `way` in the past would spin: then something else is being waited for. */
+    return ready && a->chat && way > now && way < next ? way : next;
+}
+
+const struct alert *alerts_live(const struct alerts *a, int64_t id) {
+    const struct item *item = alerts_item(a, id);
+    return item && item->phase != PHASE_INTAKE ? &item->alert : NULL;
+}
+
+void alerts_figures(const struct alerts *a, int64_t now, struct alerts_figures *ret) {
+    *ret = (struct alerts_figures){.accepted = a->accepted,
+                                   .duplicates = a->duplicates,
+                                   .delivered = a->delivered,
+                                   .failed = a->failed,
+                                   .unknown = a->unknown,
+                                   .refused = a->refused,
+                                   .last_delivered_ms = a->last_delivered_ms,
+                                   .breaker = a->breaker,
+                                   .problem = a->problem ? a->problem : ""};
+    memcpy(ret->waiting, a->waiting, sizeof ret->waiting);
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
+        if (a->oldest[p] && (!ret->oldest_ms || a->oldest[p]->alert.created_ms < ret->oldest_ms))
+            ret->oldest_ms = a->oldest[p]->alert.created_ms;
+    if (a->breaker.state != BREAKER_CLOSED)
+        ret->probe_ms = breaker_next_ms(&a->breaker, &a->options.breaker, now);
+}

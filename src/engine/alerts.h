@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* alerts.h - what the hub decides about alerts: accepting, order, tries, circuit breaker, end.
+ * Pure.
+ *
+ * Accepted means on disk: ACCEPT comes after the commit. That an alert is about to be sent is on
+ * disk too before the first byte of it (SENDING), so that after a crash "it may have arrived" is
+ * known and not guessed. CRITICAL and HIGH are then repeated and marked, the others are not.
+ *
+ * An alert asks the gateway for a turn (QUEUE); the gateway knows the budgets. `now` as in
+ * engine/gateway.h. */
+#pragma once
+#include "base/buffer.h"
+#include "engine/gateway.h" /* enum gateway_outcome */
+#include "model/record.h"
+#include "policy/breaker.h"
+
+struct alerts;
+struct alerts_options {
+    int64_t chat; /* 0: there is no way out; alerts wait until their time is over */
+    uint64_t seed;
+    struct breaker_options breaker;
+    uint32_t quick_tries;
+    size_t waiting_max[ALERT_PRIORITIES];  /* 0: no limit but the disk's */
+    int64_t lifetime_ms[ALERT_PRIORITIES]; /* 0: for ever */
+    int64_t dedup_ms, keep_ms;             /* keep: of ended ones */
+};
+struct alerts_options alerts_options_default(void);
+
+enum alerts_on {
+    ALERTS_ON_START, /* once, after all alerts_restore() */
+    ALERTS_ON_TIMER,
+    ALERTS_ON_INTAKE,  /* request (0: nobody to answer), list, count */
+    ALERTS_ON_STORED,  /* ticket, r */
+    ALERTS_ON_TURN,    /* id: the gateway says go */
+    ALERTS_ON_SENT,    /* id: outcome, class, description, migrate_to, more */
+    ALERTS_ON_LINK_UP, /* Telegram was reached by somebody else */
+    ALERTS_ON_REPLAY,  /* request, list[0]: one that has ended, as the store has it */
+    ALERTS_ON_OPEN,    /* breaker by hand */
+    ALERTS_ON_CLOSED,
+};
+struct alerts_event {
+    enum alerts_on on;
+    uint64_t request, ticket;
+    int r;
+    const struct alert *list; /* copied */
+    size_t count;
+    int64_t id;
+    enum gateway_outcome outcome;
+    enum telegram_class class;
+    const char *description;
+    int64_t migrate_to;
+    bool more; /* there is another part to send */
+};
+enum alerts_do {
+    ALERTS_DO_PERSIST, /* ticket, records */
+    ALERTS_DO_ACCEPT,  /* request: ids, id_count; in the order of the list */
+    ALERTS_DO_REFUSE,  /* request: code, text, retry_after_s */
+    ALERTS_DO_QUEUE,   /* id, priority: ask the gateway for a turn, then ON_TURN */
+    ALERTS_DO_SEND,    /* id: part of `alert` to chat, then ON_SENT */
+    ALERTS_DO_CANCEL,  /* id: its turn is given back unused */
+};
+struct alerts_command {
+    enum alerts_do what;
+    uint64_t request, ticket;
+    struct records records;
+    int64_t *ids;
+    size_t id_count;
+    int64_t id, chat, retry_after_s;
+    enum alert_priority priority;
+    const struct alert *alert; /* borrowed until the next step */
+    int code;
+    char *text;
+};
+struct alerts_commands {
+    struct alerts_command *list;
+    size_t count, capacity;
+};
+void alerts_commands_deinit(struct alerts_commands *commands);
+
+struct alerts *alerts_new(const struct alerts_options *options);
+struct alerts *alerts_free(struct alerts *alerts);
+void alerts_restore(struct alerts *alerts, const struct record *record, int64_t now);
+void alerts_step(struct alerts *alerts, const struct alerts_event *event, int64_t now,
+                 struct alerts_commands *commands);
+int64_t alerts_next_ms(const struct alerts *alerts, int64_t now); /* INT64_MAX: nothing is due */
+/* One that has not ended; borrowed until the next step. NULL: ask the store. */
+const struct alert *alerts_live(const struct alerts *alerts, int64_t id);
+
+struct alerts_figures {
+    size_t waiting[ALERT_PRIORITIES];
+    uint64_t accepted, duplicates, delivered, failed, unknown, refused; /* since this start */
+    int64_t oldest_ms; /* created time of the oldest waiting one, 0: none */
+    int64_t last_delivered_ms;
+    int64_t probe_ms; /* when an open breaker lets one through, 0: closed */
+    struct breaker breaker;
+    const char *problem; /* "" or the last failure */
+};
+void alerts_figures(const struct alerts *alerts, int64_t now, struct alerts_figures *ret);

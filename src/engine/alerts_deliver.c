@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending alerts: turns, tries, the breaker, the end. */
+#include "engine/alerts_state.h"
+#include "policy/backoff.h"
+
+enum { MIGRATIONS_MAX = 5 };
+/* A failed attempt of one alert, and the pause of the way out after a failure. */
+static const struct backoff retry = {.first_ms = 1000, .max_ms = 30000, .min_ms = 1000};
+
+static void wake_due(struct alerts *a, int64_t now) {
+    while (a->heap_count > 0 && a->heap[0]->alert.next_ms <= now)
+        alerts_set_phase(a, a->heap[0], PHASE_READY, false);
+}
+
+static bool any_active(const struct alerts *a) {
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
+        if (a->active[p] > 0)
+            return true;
+    return false;
+}
+
+/* One of each importance may wait for its turn: so a CRITICAL one is never behind a LOW one here,
+ * and the gateway sorts them. While the breaker is not closed only the most important one goes. */
+void alerts_pump(struct alerts *a, int64_t now, struct alerts_commands *commands) {
+    wake_due(a, now);
+    if (a->chat == 0 || now < a->pause_until)
+        return;
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
+        struct item *item = a->oldest[p];
+        if (!item || a->active[p] > 0)
+            continue;
+        if (breaker_next_ms(&a->breaker, &a->options.breaker, now) > now ||
+            (a->breaker.state != BREAKER_CLOSED && any_active(a)))
+            return;
+        alerts_set_phase(a, item, PHASE_QUEUED, false);
+        struct alerts_command *command = alerts_add(commands, ALERTS_DO_QUEUE);
+        command->id = item->alert.id;
+        command->priority = item->alert.priority;
+    }
+}
+
+static void cancel(int64_t id, struct alerts_commands *commands) {
+    alerts_add(commands, ALERTS_DO_CANCEL)->id = id;
+}
+
+void alerts_on_turn(struct alerts *a, const struct alerts_event *event, int64_t now,
+                    struct alerts_commands *commands) {
+    struct item *item = alerts_item(a, event->id);
+    if (!item || item->phase != PHASE_QUEUED) {
+        cancel(event->id, commands);
+        return;
+    }
+    item->permit = breaker_ask(&a->breaker, &a->options.breaker, now);
+    if (!item->permit.granted || now < a->pause_until) {
+        if (item->permit.granted)
+            breaker_return(&a->breaker, &a->options.breaker, item->permit, BREAKER_NEUTRAL, now);
+        alerts_set_phase(a, item, PHASE_READY, true);
+        cancel(event->id, commands);
+        return;
+    }
+    item->alert.state = ALERT_SENDING;
+    alerts_set_phase(a, item, PHASE_SAVING, false);
+    alerts_save(a, item, commands);
+}
+
+static void send_now(struct alerts *a, struct item *item, struct alerts_commands *commands) {
+    alerts_set_phase(a, item, PHASE_FLYING, false);
+    struct alerts_command *command = alerts_add(commands, ALERTS_DO_SEND);
+    command->id = item->alert.id;
+    command->alert = &item->alert;
+    command->chat = item->alert.chat ? item->alert.chat : a->chat;
+}
+
+static struct item *item_of_ticket(const struct alerts *a, uint64_t ticket, int64_t id) {
+    struct item *item = alerts_item(a, id);
+    return item && item->ticket == ticket ? item : NULL;
+}
+
+/* "Sending" that could not be written goes out all the same: a possible unmarked repeat after a
+ * crash is better than an alert that a full disk holds back. */
+void alerts_on_stored_item(struct alerts *a, const struct alerts_event *event, int64_t now,
+                           struct alerts_commands *commands) {
+    struct item *item = item_of_ticket(a, event->ticket, event->id);
+    if (!item)
+        return;
+    if (item->phase == PHASE_SAVING) {
+        send_now(a, item, commands);
+    } else if (event->r < 0) {
+        a->unsaved += !item->unsaved;
+        item->unsaved = true;
+    } else if (item->phase == PHASE_ENDED) {
+        alerts_drop_item(a, item);
+    }
+}
+
+/* Back into the queue, to be tried at `at`; 0: at once and before the others. */
+static void again(struct alerts *a, struct item *item, int64_t at, const char *reason,
+                  struct alerts_commands *commands) {
+    item->alert.state = ALERT_WAITING;
+    if (reason)
+        alerts_set_text(&item->alert.reason, reason);
+    if (at)
+        item->alert.next_ms = at;
+    alerts_set_phase(a, item, at ? PHASE_LATER : PHASE_READY, true);
+    alerts_save(a, item, commands);
+}
+
+/* An attempt is used up: three quick ones, then one at each cycle of the breaker. */
+static void used_up(struct alerts *a, struct item *item, const char *reason, int64_t now,
+                    struct alerts_commands *commands) {
+    uint32_t tries = ++item->alert.attempts;
+    int64_t wait = tries < a->options.quick_tries
+                       ? backoff_ms(&retry, tries, random_next(&a->random))
+                       : a->options.breaker.open_ms;
+    again(a, item, now + wait, reason, commands);
+}
+
+/* The way out itself failed: it rests for a moment, longer each time, before anybody tries again.
+ */
+static void way_failed(struct alerts *a, const char *why, int64_t now) {
+    a->pause_until =
+        now + backoff_ms(&retry, a->breaker.failures_in_row + 1, random_next(&a->random));
+    alerts_set_text(&a->problem, why);
+}
+
+static void on_unanswered(struct alerts *a, struct item *item, const struct alerts_event *event,
+                          int64_t now, struct alerts_commands *commands) {
+    way_failed(a, event->description, now);
+    if (event->outcome == GATEWAY_NOT_SENT) { /* an outage: no attempt of this alert */
+        again(a, item, 0, event->description, commands);
+        return;
+    }
+    AUTO_FREE char *reason = text_format("no answer (%s); it may have arrived", event->description);
+    if (item->alert.priority > ALERT_HIGH) {
+        alerts_end(a, item, ALERT_UNKNOWN, reason, now, commands);
+        return;
+    }
+    item->alert.maybe_sent = true;
+    used_up(a, item, reason, now, commands);
+}
+
+static void on_migrated(struct alerts *a, struct item *item, const struct alerts_event *event,
+                        int64_t now, struct alerts_commands *commands) {
+    if (item->alert.attempts++ >= MIGRATIONS_MAX) { /* two chats that point to each other */
+        alerts_end(a, item, ALERT_FAILED, event->description, now, commands);
+        return;
+    }
+    struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
+    command->ticket = ++a->tickets;
+    struct record *record = records_add(&command->records, RECORD_CHAT);
+    record->id = a->options.chat;
+    record->offset = a->chat = event->migrate_to;
+    item->alert.chat = 0;
+    again(a, item, 0, NULL, commands);
+}
+
+static void on_answer(struct alerts *a, struct item *item, const struct alerts_event *event,
+                      int64_t now, struct alerts_commands *commands) {
+    switch (event->class) {
+    case TELEGRAM_OK:
+    case TELEGRAM_BENIGN:
+        item->alert.part++;
+        if (event->more)
+            again(a, item, 0, NULL, commands);
+        else
+            alerts_end(a, item, ALERT_DELIVERED, NULL, now, commands);
+        return;
+    case TELEGRAM_RATE_LIMITED: /* the gateway holds the chat back; this keeps its place */
+        again(a, item, 0, event->description, commands);
+        return;
+    case TELEGRAM_MIGRATED:
+        on_migrated(a, item, event, now, commands);
+        return;
+    case TELEGRAM_BAD_MARKUP:
+        if (!item->alert.plain) {
+            item->alert.plain = true;
+            again(a, item, 0, event->description, commands);
+            return;
+        }
+        break;
+    case TELEGRAM_CONFLICT:
+    case TELEGRAM_TRANSIENT:
+        way_failed(a, event->description, now);
+        used_up(a, item, event->description, now, commands);
+        return;
+    case TELEGRAM_CHAT_GONE:
+    case TELEGRAM_TOO_LONG:
+    case TELEGRAM_BAD_REQUEST:
+    case TELEGRAM_BAD_TOKEN:
+        break;
+    }
+    alerts_set_text(&a->problem, event->description);
+    alerts_end(a, item, ALERT_FAILED, event->description, now, commands);
+}
+
+static enum breaker_result result_of(const struct alerts_event *event) {
+    if (event->outcome != GATEWAY_ANSWERED || event->class == TELEGRAM_TRANSIENT ||
+        event->class == TELEGRAM_CONFLICT)
+        return BREAKER_FAILURE;
+    return event->class == TELEGRAM_OK || event->class == TELEGRAM_BENIGN ? BREAKER_SUCCESS
+                                                                          : BREAKER_NEUTRAL;
+}
+
+void alerts_on_sent(struct alerts *a, const struct alerts_event *event, int64_t now,
+                    struct alerts_commands *commands) {
+    struct item *item = alerts_item(a, event->id);
+    must(item && item->phase == PHASE_FLYING);
+    enum breaker_result result = result_of(event);
+    breaker_return(&a->breaker, &a->options.breaker, item->permit, result, now);
+    item->permit = (struct breaker_permit){0};
+    if (result == BREAKER_SUCCESS)
+        alerts_set_text(&a->problem, NULL);
+    if (event->outcome == GATEWAY_ANSWERED)
+        on_answer(a, item, event, now, commands);
+    else
+        on_unanswered(a, item, event, now, commands);
+}

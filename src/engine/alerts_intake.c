@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking alerts in. */
+#include "engine/alerts_state.h"
+#include <errno.h>
+
+enum { RETRY_AFTER_S = 30 };
+
+/* What makes two alerts the same. The caller's key if there is one; otherwise only alerts of a type
+ * are compared, and then in everything that they say, so that a second fill, another service or
+ * another take-profit is never taken for the first. False: never a duplicate. */
+static bool dedup_key_of(const struct alert *alert, struct buffer *ret) {
+    if (alert->dedup_key && alert->dedup_key[0]) {
+        buffer_print(ret, "key\x1f%s", alert->dedup_key);
+        return true;
+    }
+    if (!alert->type || !alert->type[0])
+        return false;
+    buffer_print(ret, "same\x1f%s\x1f%s\x1f%s\x1f%s", alert->type,
+                 alert->service ? alert->service : "", alert->title ? alert->title : "",
+                 alert->text);
+    return true;
+}
+
+void alerts_remember(struct alerts *a, const struct alert *alert, int64_t now) {
+    AUTO_BUFFER struct buffer key = {0};
+    if (now - alert->created_ms >= a->options.dedup_ms || !dedup_key_of(alert, &key) ||
+        dedup_find(a->dedup, buffer_slice(&key), alert->created_ms) != 0)
+        return;
+    dedup_put(a->dedup, buffer_slice(&key), alert->id, alert->created_ms);
+}
+
+static bool has_room(const struct alerts *a, const struct alerts_event *event,
+                     enum alert_priority *ret_full) {
+    size_t more[ALERT_PRIORITIES] = {0};
+    for (size_t i = 0; i < event->count; i++)
+        more[event->list[i].priority]++;
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
+        if (a->options.waiting_max[p] && more[p] &&
+            a->waiting[p] + more[p] > a->options.waiting_max[p]) {
+            *ret_full = (enum alert_priority)p;
+            return false;
+        }
+    return true;
+}
+
+static void refuse(struct alerts *a, uint64_t request, int code, char *text, int64_t retry_after_s,
+                   struct alerts_commands *commands) {
+    a->refused++;
+    if (request == 0) {
+        free(text);
+        return;
+    }
+    struct alerts_command *command = alerts_add(commands, ALERTS_DO_REFUSE);
+    command->request = request;
+    command->code = code;
+    command->text = text;
+    command->retry_after_s = retry_after_s;
+}
+
+/* Returns the id: its own, or that of the one it repeats. */
+static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket, int64_t now,
+                    struct records *records) {
+    AUTO_BUFFER struct buffer key = {0};
+    bool can_repeat = dedup_key_of(from, &key);
+    int64_t first = can_repeat ? dedup_find(a->dedup, buffer_slice(&key), now) : 0;
+    if (first) {
+        a->duplicates++;
+        return first;
+    }
+    struct alert alert = *from;
+    alert.id = ++a->id_last;
+    alert.state = ALERT_WAITING;
+    alert.created_ms = alert.next_ms = now;
+    struct item *item = alerts_make_item(a, &alert, PHASE_INTAKE);
+    item->ticket = ticket;
+    records_add(records, RECORD_ALERT)->alert = alert_copy(&alert);
+    if (can_repeat)
+        dedup_put(a->dedup, buffer_slice(&key), alert.id, now);
+    return alert.id;
+}
+
+static struct intake *add_intake(struct alerts *a, uint64_t request, size_t count) {
+    struct intake *intake = memory_new(sizeof *intake);
+    intake->request = request;
+    intake->ticket = ++a->tickets;
+    intake->ids = memory_array(count, sizeof *intake->ids);
+    intake->count = count;
+    *a->intakes_end = intake;
+    a->intakes_end = &intake->next;
+    return intake;
+}
+
+void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_t now,
+                      struct alerts_commands *commands) {
+    enum alert_priority full;
+    must(event->count > 0);
+    if (!has_room(a, event, &full)) {
+        refuse(a, event->request, 503,
+               text_format("%zu %s alerts wait already; try again later, or send what is urgent "
+                           "as HIGH",
+                           a->waiting[full], alert_priority_name(full)),
+               RETRY_AFTER_S, commands);
+        return;
+    }
+    struct intake *intake = add_intake(a, event->request, event->count);
+    struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
+    command->ticket = intake->ticket;
+    for (size_t i = 0; i < event->count; i++)
+        intake->ids[i] = take(a, &event->list[i], intake->ticket, now, &command->records);
+}
+
+void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_t now,
+                      struct alerts_commands *commands) {
+    const struct alert *from = &event->list[0];
+    struct intake *intake;
+    if (alerts_item(a, from->id)) {
+        refuse(a, event->request, 409,
+               text_copy("this alert is still on its way; nothing to replay"), -1, commands);
+        return;
+    }
+    struct alert alert = *from;
+    alert.state = ALERT_WAITING;
+    alert.created_ms = alert.next_ms = now; /* its lifetime begins anew */
+    alert.ended_ms = 0;
+    alert.attempts = alert.part = 0;
+    alert.maybe_sent = from->maybe_sent || from->state == ALERT_UNKNOWN;
+    intake = add_intake(a, event->request, 1);
+    intake->ids[0] = alert.id;
+    struct item *item = alerts_make_item(a, &alert, PHASE_INTAKE);
+    item->ticket = intake->ticket;
+    struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
+    command->ticket = intake->ticket;
+    struct alert *copy = &records_add(&command->records, RECORD_ALERT_CHANGE)->alert;
+    *copy = alert;
+    copy->title = copy->text = copy->type = copy->service = copy->dedup_key = NULL;
+    copy->reason = text_copy(alert.reason);
+}
+
+/* Not kept: as if it had never come. Whoever was answered with its id, must hear so too. */
+static void void_item(struct alerts *a, struct item *item) {
+    AUTO_BUFFER struct buffer key = {0};
+    if (dedup_key_of(&item->alert, &key))
+        dedup_forget(a->dedup, buffer_slice(&key));
+    for (struct intake *intake = a->intakes; intake; intake = intake->next)
+        for (size_t i = 0; i < intake->count; i++)
+            intake->failed = intake->failed || intake->ids[i] == item->alert.id;
+    alerts_drop_item(a, item);
+}
+
+static void settle_items(struct alerts *a, const struct intake *intake, bool kept) {
+    for (size_t i = 0; i < intake->count; i++) {
+        struct item *item = alerts_item(a, intake->ids[i]);
+        if (!item || item->phase != PHASE_INTAKE || item->ticket != intake->ticket)
+            continue;
+        a->accepted += kept;
+        if (kept)
+            alerts_set_phase(a, item, PHASE_READY, false);
+        else
+            void_item(a, item);
+    }
+}
+
+static void reply(struct alerts *a, struct intake *intake, int r,
+                  struct alerts_commands *commands) {
+    if (r == 0 && !intake->failed) {
+        if (intake->request == 0)
+            return;
+        struct alerts_command *command = alerts_add(commands, ALERTS_DO_ACCEPT);
+        command->request = intake->request;
+        command->ids = TAKE(intake->ids);
+        command->id_count = intake->count;
+    } else if (r == -ENOSPC) {
+        refuse(a, intake->request, 507,
+               text_copy("the disk of the data folder is full; nothing was accepted. Free space "
+                         "and send again"),
+               RETRY_AFTER_S, commands);
+    } else {
+        refuse(a, intake->request, 503,
+               text_copy("the store could not write; nothing was accepted. Send again, and see "
+                         "the hub's log"),
+               RETRY_AFTER_S, commands);
+    }
+}
+
+bool alerts_on_stored_intake(struct alerts *a, const struct alerts_event *event, int64_t now,
+                             struct alerts_commands *commands) {
+    struct intake *intake = a->intakes;
+    if (!intake || intake->ticket != event->ticket)
+        return false;
+    a->intakes = intake->next;
+    if (!a->intakes)
+        a->intakes_end = &a->intakes;
+    settle_items(a, intake, event->r == 0);
+    reply(a, intake, event->r, commands);
+    free(intake->ids);
+    free(intake);
+    return true;
+}
+
+void alerts_drop_intakes(struct alerts *a) {
+    for (struct intake *intake = a->intakes, *next; intake; intake = next) {
+        next = intake->next;
+        free(intake->ids);
+        free(intake);
+    }
+    a->intakes = NULL;
+}

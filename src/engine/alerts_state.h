@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* alerts_state.h - the inside of engine/alerts.h, for the files alerts*.c only. */
+#pragma once
+#include "engine/alerts.h"
+#include "policy/dedup.h"
+
+enum { ITEM_BUCKETS = 4096, DEDUP_MAX = 100000 };
+
+enum phase {
+    PHASE_INTAKE, /* not on disk yet */
+    PHASE_READY,  /* in the queue of its priority */
+    PHASE_LATER,  /* in the heap, until alert.next_ms */
+    PHASE_QUEUED, /* has asked for a turn */
+    PHASE_SAVING, /* has its turn; "sending" is on its way to the disk */
+    PHASE_FLYING,
+    PHASE_ENDED, /* the end is on its way to the disk */
+};
+struct item {
+    struct item *chain;         /* bucket */
+    struct item *older, *newer; /* queue of its priority */
+    struct alert alert;
+    enum phase phase;
+    uint64_t ticket; /* of the last record written */
+    size_t heap_at;
+    struct breaker_permit permit;
+    bool unsaved; /* the disk refused its last record: written again later */
+};
+struct intake {
+    struct intake *next;
+    uint64_t request, ticket;
+    int64_t *ids;
+    size_t count;
+    bool failed; /* it named an alert as its duplicate that was not kept after all */
+};
+struct alerts {
+    struct alerts_options options;
+    uint64_t random, tickets;
+    int64_t id_last, chat;
+    struct item *buckets[ITEM_BUCKETS];
+    size_t item_count;
+    struct item *oldest[ALERT_PRIORITIES], *newest[ALERT_PRIORITIES];
+    size_t waiting[ALERT_PRIORITIES], active[ALERT_PRIORITIES];
+    struct item **heap;
+    size_t heap_count, heap_capacity;
+    struct intake *intakes, **intakes_end;
+    struct dedup *dedup;
+    struct breaker breaker;
+    int64_t pause_until; /* of the way out, after a failure */
+    int64_t sweep_ms, drop_ms;
+    size_t unsaved;
+    char *problem;
+    uint64_t accepted, duplicates, delivered, failed, unknown, refused;
+    int64_t last_delivered_ms;
+};
+struct alerts_command *alerts_add(struct alerts_commands *commands, enum alerts_do what);
+struct item *alerts_item(const struct alerts *a, int64_t id);
+/* The only place where an item changes its place: out of queue or heap, into another. */
+void alerts_set_phase(struct alerts *a, struct item *item, enum phase phase, bool at_front);
+struct item *alerts_make_item(struct alerts *a, const struct alert *alert, enum phase phase);
+void alerts_drop_item(struct alerts *a, struct item *item);
+void alerts_save(struct alerts *a, struct item *item, struct alerts_commands *commands);
+void alerts_end(struct alerts *a, struct item *item, enum alert_state state, const char *reason,
+                int64_t now, struct alerts_commands *commands);
+void alerts_set_text(char **place, const char *text);
+
+/* alerts_intake.c */
+void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_t now,
+                      struct alerts_commands *commands);
+void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_t now,
+                      struct alerts_commands *commands);
+bool alerts_on_stored_intake(struct alerts *a, const struct alerts_event *event, int64_t now,
+                             struct alerts_commands *commands);
+void alerts_remember(struct alerts *a, const struct alert *alert, int64_t now);
+void alerts_drop_intakes(struct alerts *a);
+
+/* alerts_deliver.c */
+void alerts_on_turn(struct alerts *a, const struct alerts_event *event, int64_t now,
+                    struct alerts_commands *commands);
+void alerts_on_sent(struct alerts *a, const struct alerts_event *event, int64_t now,
+                    struct alerts_commands *commands);
+void alerts_on_stored_item(struct alerts *a, const struct alerts_event *event, int64_t now,
+                           struct alerts_commands *commands);
+void alerts_pump(struct alerts *a, int64_t now, struct alerts_commands *commands);

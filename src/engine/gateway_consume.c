@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Consumers: programs that read a bot's updates, each with the rules of the API's own getUpdates.
+ */
+#include "engine/gateway_state.h"
+
+enum {
+    ANSWER_BYTES_MAX = 4 << 20, /* the real server cuts there too */
+    LIMIT_MAX = 100,
+    TIMEOUT_S_MAX = 50,
+    SAVE_SEEN_MS = 3600000,
+    /* The disk forgets in batches, and keeps the last ones for the ids: they tell repeats. */
+    DISK_BATCH = 512,
+    DISK_KEEP = 256,
+    KEEP_MAX = 1000000, /* of a negative offset */
+};
+#define CONSUMER_KEEP_MS (7 * DAY_MS)
+static const char empty_answer[] = "{\"ok\":true,\"result\":[]}";
+
+bool gateway_is_read(const struct gateway *g) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        if (g->consumers[i].name)
+            return true;
+    return false;
+}
+
+uint64_t gateway_kinds(const struct gateway *g) {
+    uint64_t kinds = 0;
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        if (g->consumers[i].name)
+            kinds |= g->consumers[i].kinds;
+    return kinds ? kinds : telegram_kinds_default();
+}
+
+uint64_t gateway_hidden_for(const struct gateway *g, uint64_t kind_bit) {
+    uint64_t hidden = 0;
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        if (g->consumers[i].name && !(g->consumers[i].kinds & kind_bit))
+            hidden |= UINT64_C(1) << i;
+    return hidden;
+}
+
+/* What all have confirmed; INT64_MAX when nobody reads. */
+static int64_t floor_of(const struct gateway *g) {
+    int64_t floor = INT64_MAX;
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        if (g->consumers[i].name && g->consumers[i].confirmed < floor)
+            floor = g->consumers[i].confirmed;
+    return floor;
+}
+
+void gateway_let_go(struct gateway *g, struct records *records) {
+    int64_t floor = floor_of(g);
+    if (floor == INT64_MAX)
+        return;
+    while (g->held_first <= g->seq_last && g->held_first <= floor &&
+           gateway_held(g, g->held_first)->durable) {
+        struct held *held = gateway_held(g, g->held_first);
+        g->held_bytes -= held->bytes;
+        free(held->body);
+        g->held_first++;
+    }
+    int64_t gone = g->held_first - 1;
+    if (gone - g->disk_dropped < DISK_BATCH)
+        return;
+    g->disk_dropped = gone - DISK_KEEP;
+    struct record *record = records_add(records, RECORD_UPDATES_DROP);
+    record->bot = text_copy(g->options.bot);
+    record->seq = g->disk_dropped;
+}
+
+/* A new one begins with what others have not confirmed yet, as if it were one of them. */
+static struct consumer *make_consumer(struct gateway *g, const char *name) {
+    size_t slot = 0;
+    while (slot < GATEWAY_CONSUMERS_MAX && g->consumers[slot].name)
+        slot++;
+    if (slot == GATEWAY_CONSUMERS_MAX)
+        return NULL;
+    int64_t floor = floor_of(g);
+    g->consumers[slot] =
+        (struct consumer){.name = text_copy(name),
+                          .confirmed = floor == INT64_MAX ? g->held_first - 1 : floor,
+                          .kinds = telegram_kinds_default()};
+    for (int64_t seq = g->held_first; seq <= g->seq_last; seq++)
+        gateway_held(g, seq)->hidden &= ~(UINT64_C(1) << slot); /* of one who had it before */
+    return &g->consumers[slot];
+}
+
+struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        if (g->consumers[i].name && strcmp(g->consumers[i].name, name) == 0)
+            return &g->consumers[i];
+    return make ? make_consumer(g, name) : NULL;
+}
+
+static int64_t first_of(const struct gateway *g, const struct consumer *c) {
+    return c->confirmed + 1 > g->held_first ? c->confirmed + 1 : g->held_first;
+}
+
+static bool is_hidden(const struct gateway *g, const struct consumer *c, const struct held *held) {
+    return (held->hidden >> (c - g->consumers)) & 1;
+}
+
+/* What it does not see at its head is as good as confirmed. */
+static void skip_hidden(struct gateway *g, struct consumer *c) {
+    for (int64_t seq = first_of(g, c); seq <= g->seq_last; seq++) {
+        const struct held *held = gateway_held(g, seq);
+        if (!held->durable || !is_hidden(g, c, held))
+            return;
+        c->confirmed = seq;
+    }
+}
+
+/* Confirms like the API: offset > 0 forgets all before it, negative keeps the last -offset. An
+ * exact hit (the update before `offset` is here) counts by position; otherwise ids decide, but
+ * never in an epoch that this consumer has not seen anything of: there an old high offset would
+ * confirm new low ids. */
+static void confirm(struct gateway *g, struct consumer *c, int64_t offset) {
+    int64_t from = first_of(g, c), to = c->confirmed;
+    int64_t keep = offset < -KEEP_MAX ? KEEP_MAX : -offset;
+    if (offset == 0)
+        return;
+    for (int64_t seq = g->seq_last; seq >= from; seq--) {
+        const struct held *held = gateway_held(g, seq);
+        if (!held->durable)
+            continue;
+        bool hit = offset < 0 ? !is_hidden(g, c, held) && keep-- == 0 : held->id == offset - 1;
+        if (hit) {
+            to = seq;
+            break;
+        }
+    }
+    for (int64_t seq = from; offset > 0 && to < from && seq <= g->seq_last; seq++) {
+        const struct held *held = gateway_held(g, seq);
+        if (!held->durable || held->epoch > c->epoch || held->id >= offset) {
+            to = seq > from ? seq - 1 : to;
+            break;
+        }
+        if (seq == g->seq_last)
+            to = seq;
+    }
+    if (to >= from) {
+        c->confirmed_count += (uint64_t)(to - from + 1);
+        c->confirmed = to;
+    }
+}
+
+static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
+                 struct gateway_commands *commands) {
+    struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
+    command->ticket = ++g->tickets;
+    struct record *record = records_add(&command->records, RECORD_CONSUMER);
+    record->bot = text_copy(g->options.bot);
+    record->consumer = text_copy(c->name);
+    record->slot = (uint32_t)(c - g->consumers);
+    record->seq = c->confirmed;
+    record->epoch = c->epoch;
+    record->mask = c->kinds;
+    record->at_ms = c->seen_saved_ms = now;
+    gateway_let_go(g, &command->records);
+    if (wait)
+        c->confirming = command->ticket;
+}
+
+/* Answers with what waits; false when nothing does. */
+static bool give(struct gateway *g, struct consumer *c, uint64_t request, int64_t limit,
+                 struct gateway_commands *commands) {
+    struct buffer body = {0};
+    int64_t count = 0;
+    for (int64_t seq = first_of(g, c); seq <= g->seq_last && count < limit; seq++) {
+        const struct held *held = gateway_held(g, seq);
+        if (!held->durable)
+            break;
+        if (is_hidden(g, c, held))
+            continue;
+        if (count > 0 && body.size + held->bytes > ANSWER_BYTES_MAX)
+            break;
+        buffer_add_text(&body, count == 0 ? "{\"ok\":true,\"result\":[" : ",\n");
+        buffer_add(&body, held->body, held->bytes);
+        c->epoch = held->epoch;
+        count++;
+    }
+    if (count == 0)
+        return false;
+    buffer_add_text(&body, "]}");
+    struct gateway_command *command = gateway_add(commands, GATEWAY_DO_ANSWER);
+    command->request = request;
+    command->body = body;
+    return true;
+}
+
+static void park(struct consumer *c, const struct gateway_event *event, int64_t limit,
+                 int64_t until, struct gateway_commands *commands) {
+    if (c->parked)
+        gateway_refuse(commands, c->parked, 409,
+                       text_copy("Conflict: terminated by other getUpdates request; make sure that "
+                                 "only one bot instance is running"));
+    c->parked = event->request;
+    c->parked_limit = limit;
+    c->parked_until = until;
+}
+
+void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_t now,
+                    struct gateway_commands *commands) {
+    struct consumer *c = g->closed ? NULL : gateway_consumer(g, event->consumer, true);
+    if (!c) {
+        if (g->closed)
+            gateway_answer(commands, event->request, empty_answer);
+        else
+            gateway_refuse(commands, event->request, 403,
+                           text_format("Forbidden: bot %s has %d consumers already", g->options.bot,
+                                       GATEWAY_CONSUMERS_MAX));
+        return;
+    }
+    int64_t limit = event->limit < 1 || event->limit > LIMIT_MAX ? LIMIT_MAX : event->limit;
+    int64_t timeout_s = event->timeout_s < 0 ? 0 : event->timeout_s;
+    timeout_s = timeout_s > TIMEOUT_S_MAX ? TIMEOUT_S_MAX : timeout_s;
+    int64_t confirmed = c->confirmed;
+    bool other_kinds = event->has_kinds && event->kinds != c->kinds;
+    if (other_kinds)
+        c->kinds = event->kinds;
+    confirm(g, c, event->offset);
+    skip_hidden(g, c);
+    c->seen_ms = now;
+    if (other_kinds || c->confirmed != confirmed || now - c->seen_saved_ms > SAVE_SEEN_MS)
+        save(g, c, c->confirmed != confirmed, now, commands);
+    if (!c->confirming && give(g, c, event->request, limit, commands))
+        return;
+    if (!c->confirming && timeout_s == 0)
+        gateway_answer(commands, event->request, empty_answer);
+    else
+        park(c, event, limit, now + timeout_s * 1000, commands);
+}
+
+void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64_t now,
+                     struct gateway_commands *commands) {
+    struct consumer *c = gateway_consumer(g, event->consumer, true);
+    if (!c)
+        return;
+    for (int64_t seq = first_of(g, c); seq <= g->seq_last && gateway_held(g, seq)->durable; seq++)
+        c->confirmed = seq;
+    save(g, c, true, now, commands);
+}
+
+void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
+        struct consumer *c = &g->consumers[i];
+        if (!c->name)
+            continue;
+        skip_hidden(g, c);
+        if (!c->parked || c->confirming)
+            continue;
+        if (give(g, c, c->parked, c->parked_limit, commands)) {
+            c->parked = 0;
+        } else if (now >= c->parked_until) {
+            gateway_answer(commands, c->parked, empty_answer);
+            c->parked = 0;
+        }
+    }
+    struct records records = {0};
+    gateway_let_go(g, &records);
+    if (records.count > 0) {
+        struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
+        command->ticket = ++g->tickets;
+        command->records = records;
+    }
+}
+
+/* When the disk failed, the confirmation stands in memory: it is written with the next poll, and
+ * a forgetting that comes late is no harm. */
+void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event, int64_t now,
+                                struct gateway_commands *commands) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
+        struct consumer *c = &g->consumers[i];
+        if (!c->name || c->confirming != event->ticket)
+            continue;
+        c->confirming = 0;
+        if (event->r < 0)
+            c->seen_saved_ms = 0;
+    }
+    gateway_wake_consumers(g, now, commands);
+}
+
+void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
+        struct consumer *c = &g->consumers[i];
+        if (!c->name || c->declared || c->parked || now - c->seen_ms < CONSUMER_KEEP_MS)
+            continue;
+        struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
+        command->ticket = ++g->tickets;
+        struct record *record = records_add(&command->records, RECORD_CONSUMER_DROP);
+        record->bot = text_copy(g->options.bot);
+        record->consumer = c->name;
+        *c = (struct consumer){0};
+    }
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gateway_state.h - the inside of engine/gateway.h, for the files gateway*.c only. */
+#pragma once
+#include "engine/gateway.h"
+
+enum { RECENT_IDS = 1024, CHAT_BUCKETS = 1024 };
+#define DAY_MS INT64_C(86400000)
+
+enum poller_state {
+    POLLER_OFF,     /* nobody reads this bot: Telegram keeps its updates */
+    POLLER_UNHOOK,  /* deleteWebhook is under way */
+    POLLER_POLLING, /* getUpdates is under way */
+    POLLER_SAVING,  /* its updates are on their way to the disk */
+    POLLER_WAITING, /* until poller_until_ms */
+    POLLER_FULL,    /* as many updates are held as allowed */
+    POLLER_CLOSED,
+};
+struct held {
+    int64_t seq, id, epoch, received_ms;
+    uint64_t hidden; /* bit of a consumer's slot: it did not want this kind when it came */
+    bool durable;
+    char *body;
+    size_t bytes;
+};
+struct consumer {
+    char *name; /* NULL: the slot is free */
+    bool declared;
+    int64_t confirmed; /* seq */
+    int64_t epoch;     /* of what it was last given */
+    uint64_t kinds;
+    int64_t seen_ms, seen_saved_ms;
+    uint64_t confirming; /* ticket of the last confirmation not yet on disk, 0: none */
+    uint64_t confirmed_count;
+    uint64_t parked; /* request, 0: none */
+    int64_t parked_until, parked_limit;
+};
+struct chat {
+    struct chat *chain;
+    int64_t key;
+    struct quota second, minute;
+    int64_t paused_until;
+    uint64_t waits_round; /* an earlier send to it had to wait in this round of dispatch() */
+    uint32_t sends;       /* that point here */
+};
+struct send {
+    struct send *next;
+    uint64_t request, order;
+    struct chat *chat; /* NULL: none */
+    enum alert_priority priority;
+    enum gateway_budget budget;
+    bool raw, gone;
+    int64_t first_ms, not_before;
+    uint32_t tries;
+};
+struct gateway {
+    struct gateway_options options;
+    uint64_t random, tickets, orders, round;
+    bool closed;
+
+    enum poller_state poller;
+    int64_t poller_until;
+    bool unhooked, quick; /* quick: the next poll does not park, to know soon that all is well */
+    char *problem;        /* NULL: none */
+    int problem_code;
+    uint64_t saving; /* ticket */
+    uint64_t polled_kinds;
+    int64_t offset, epoch, last_update_ms, last_poll_ms, seq_last;
+    int64_t recent[RECENT_IDS]; /* ids, 0: free */
+    uint32_t recent_at;
+    uint32_t errors_in_row;
+
+    struct held *held; /* ring by seq: held[(seq) % capacity] */
+    size_t held_capacity, held_bytes;
+    int64_t held_first;   /* seq of the oldest one held; seq_last + 1 when none */
+    int64_t disk_dropped; /* seq up to which the disk was told to forget */
+
+    struct consumer consumers[GATEWAY_CONSUMERS_MAX];
+    int64_t hourly_ms;
+
+    struct send *queues[ALERT_PRIORITIES], *in_flight;
+    size_t queued, flying;
+    struct chat *chats[CHAT_BUCKETS];
+    size_t chat_count;
+    struct quota quota_all;
+    int64_t paused_until, last_429_ms; /* all chats */
+    uint32_t chats_429;
+    int64_t send_next; /* when dispatch() has something to do */
+
+    uint64_t updates, errors, duplicates, sends, sends_429, sends_failed;
+};
+
+struct gateway_command *gateway_add(struct gateway_commands *commands, enum gateway_do what);
+void gateway_answer(struct gateway_commands *commands, uint64_t request, const char *body);
+void gateway_refuse(struct gateway_commands *commands, uint64_t request, int code, char *text);
+void gateway_set_problem(struct gateway *g, int code,
+                         char *text); /* takes text; NULL: all is well */
+
+/* gateway_poll.c */
+void gateway_poll_advance(struct gateway *g, int64_t now, struct gateway_commands *commands);
+void gateway_on_unhooked(struct gateway *g, const struct gateway_event *event, int64_t now,
+                         struct gateway_commands *commands);
+void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int64_t now,
+                       struct gateway_commands *commands);
+bool gateway_on_stored_updates(struct gateway *g, const struct gateway_event *event, int64_t now,
+                               struct gateway_commands *commands);
+void gateway_restore_update(struct gateway *g, const struct record *record);
+struct held *gateway_held(const struct gateway *g, int64_t seq);
+
+/* gateway_consume.c */
+void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_t now,
+                    struct gateway_commands *commands);
+void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64_t now,
+                     struct gateway_commands *commands);
+void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event, int64_t now,
+                                struct gateway_commands *commands);
+void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
+void gateway_let_go(struct gateway *g, struct records *records); /* what all have confirmed */
+void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
+struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
+uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */
+bool gateway_is_read(const struct gateway *g);
+uint64_t gateway_hidden_for(const struct gateway *g, uint64_t kind_bit);
+
+/* gateway_send.c */
+void gateway_on_send(struct gateway *g, const struct gateway_event *event, int64_t now,
+                     struct gateway_commands *commands);
+void gateway_on_sent(struct gateway *g, const struct gateway_event *event, int64_t now,
+                     struct gateway_commands *commands);
+bool gateway_gone_send(struct gateway *g, uint64_t request, struct gateway_commands *commands);
+void gateway_dispatch(struct gateway *g, int64_t now, struct gateway_commands *commands);
+void gateway_sweep_chats(struct gateway *g, int64_t now);
+void gateway_close_sends(struct gateway *g, struct gateway_commands *commands);

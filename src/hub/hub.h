@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hub.h - the inside of holdfast-hub: engines, store and links on one loop. One file a role:
+ *   hub.c          start, stop, the clock, the one timer
+ *   hub_http.c     the table of paths
+ *   hub_telegram.c the Bot API for consumers
+ *   hub_gateway.c  carries out what the gateway engines say
+ *   hub_alerts.c   the same for the alerts engine, and the API for alerts
+ *   hub_health.c   /, /ping, /health
+ *   hub_keeper.c   the keeper's control socket: services, restarts
+ * Nothing here decides; it asks an engine, carries the commands out in order, and feeds back what
+ * came of them. */
+#pragma once
+#include "base/buffer.h"
+#include "engine/alerts.h"
+#include "engine/gateway.h"
+#include "link/http_client.h"
+#include "link/http_server.h"
+#include "link/line_socket.h"
+#include "model/config.h"
+#include "policy/quota.h"
+#include "store/store.h"
+#include <uv.h>
+
+struct hub;
+struct hub_options { /* of the command line */
+    const char *config, *run;
+    int64_t sends_per_second, chat_sends_per_second, group_sends_per_minute; /* -1: the usual */
+    int64_t breaker_open_ms;                                                 /* -1: the usual */
+};
+struct hub_bot {
+    struct hub *hub;
+    const struct bot_config *config;
+    struct gateway *gateway;
+    const char *consumer; /* who reads when the URL names nobody */
+    struct http_call *poll;
+    size_t calls;  /* of consumers, under way */
+    char *problem; /* as it was logged last */
+};
+enum exchange_kind { EXCHANGE_CALL, EXCHANGE_ALERT };
+/* One request to a gateway engine; its address is its number there. */
+struct exchange {
+    enum exchange_kind kind;
+    struct hub_bot *bot;
+    struct http_request *request;     /* CALL: of the consumer */
+    char *method;                     /* CALL: of the Bot API */
+    int64_t alert;                    /* ALERT: its id */
+    const struct http_answer *answer; /* while it is being handled */
+    struct buffer body;               /* ALERT */
+    bool flying;
+};
+struct keeper_service {
+    char *name, *state, *health, *status_text;
+    bool critical;
+    int64_t restarts, uptime_ms;
+};
+struct keeper { /* hub_keeper.c */
+    struct line_connection *connection;
+    uv_timer_t retry;
+    char *path, *events_path;
+    bool connected, known, asking, ask_again, closing;
+    int64_t retry_ms, last_event, request_last;
+    struct keeper_service *services;
+    size_t service_count;
+    struct restart_wait *waits;
+};
+struct hub {
+    uv_loop_t loop;
+    struct hub_options options;
+    const struct config *config;
+    int64_t started_ms, wall_offset_ms;
+    uint64_t seed;
+    struct store *store;
+    uv_poll_t store_poll;
+    struct http_client *client;
+    struct http_server *server;
+    uv_prepare_t prepare;
+    uv_timer_t timer, watchdog, stop_timer;
+    uv_signal_t signals[2];
+    struct hub_bot *bots;
+    size_t bot_count;
+    struct alerts *alerts;
+    struct hub_bot *alerts_bot; /* NULL: no way out */
+    struct keeper keeper;
+    struct quota wrong_tokens;
+    struct { /* hub_health.c */
+        struct buffer body;
+        int status;
+        const char *word;
+        int64_t built_ms;
+    } health;
+    uint16_t port;
+    int64_t stop_at_ms;
+    bool stopping, closed;
+};
+
+/* hub.c */
+int hub_run(struct hub *hub, const struct config *config, const struct hub_options *options);
+int64_t hub_now(const struct hub *hub); /* for engines: never back, goes on over restarts */
+struct hub_bot *hub_bot(struct hub *hub, const char *name);
+/* Hands records to the store; `done` as in store.h. */
+void hub_persist(struct hub *hub, struct records *records, store_done *done, void *context);
+
+/* hub_http.c */
+void hub_on_request(void *context, struct http_request *request);
+bool hub_may_change(struct hub *hub, struct http_request *request); /* false: it was answered */
+void hub_problem(struct http_request *request, int status, const char *title, const char *detail,
+                 int64_t retry_after_s);
+void hub_add_timestamp(struct buffer *ret, const char *name);
+
+/* hub_telegram.c: /telegram/... */
+void hub_telegram(struct hub *hub, struct http_request *request, const char *path);
+void hub_respond_error(struct http_request *request, int code, const char *description,
+                       int64_t retry_after_s);
+
+/* hub_gateway.c */
+void gateway_feed(struct hub_bot *bot, const struct gateway_event *event);
+void gateway_start_call(struct exchange *exchange);
+void gateway_stop_polls(struct hub *hub);
+struct exchange *exchange_new(enum exchange_kind kind, struct hub_bot *bot);
+void exchange_free(struct exchange *exchange);
+/* The address of a method: api_url/bot<token>/method. */
+void bot_add_url(const struct hub_bot *bot, const char *folder, struct buffer *ret);
+
+/* hub_alerts.c */
+void alerts_feed(struct hub *hub, const struct alerts_event *event);
+void alerts_turn(struct exchange *exchange); /* the gateway says go */
+void alerts_sent(struct exchange *exchange, const struct gateway_event *event);
+/* One of our own; texts are copied. */
+void hub_alert(struct hub *hub, enum alert_priority priority, const char *type,
+               const char *service, const char *text, const char *dedup_key);
+void hub_post_alerts(struct hub *hub, struct http_request *request, const char *rest);
+void hub_get_alerts(struct hub *hub, struct http_request *request, const char *rest);
+
+/* hub_health.c */
+void hub_get_root(struct hub *hub, struct http_request *request, const char *rest);
+void hub_get_ping(struct hub *hub, struct http_request *request, const char *rest);
+void hub_get_health(struct hub *hub, struct http_request *request, const char *rest);
+
+/* hub_keeper.c */
+void keeper_open(struct hub *hub);
+void keeper_close(struct hub *hub);
+void hub_post_restart(struct hub *hub, struct http_request *request, const char *rest);

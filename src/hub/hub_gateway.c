@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Carries out what the gateway engines say. */
+#include "base/log.h"
+#include "base/text.h"
+#include "hub/hub.h"
+#include "wire/telegram.h"
+
+enum { CALL_MS_MAX = 60000, POLL_EXTRA_MS = 10000, UPLOAD_MS_MAX = 300000, UPLOAD_BYTES = 1 << 20 };
+
+struct ticket { /* a commit that an engine waits for */
+    struct hub_bot *bot;
+    uint64_t number;
+};
+
+struct exchange *exchange_new(enum exchange_kind kind, struct hub_bot *bot) {
+    struct exchange *exchange = memory_new(sizeof *exchange);
+    exchange->kind = kind;
+    exchange->bot = bot;
+    return exchange;
+}
+
+void exchange_free(struct exchange *exchange) {
+    exchange->bot->calls -= exchange->kind == EXCHANGE_CALL;
+    free(exchange->method);
+    buffer_deinit(&exchange->body);
+    free(exchange);
+}
+
+static uint64_t number_of(const struct exchange *exchange) {
+    return (uint64_t)(uintptr_t)exchange;
+}
+
+static struct exchange *exchange_of(uint64_t number) {
+    return (struct exchange *)(uintptr_t)number;
+}
+
+void bot_add_url(const struct hub_bot *bot, const char *folder, struct buffer *ret) {
+    buffer_print(ret, "%s%s/bot%s/", bot->config->api_url, folder, bot->config->token.value);
+}
+
+static enum gateway_outcome outcome_of(const struct http_answer *answer) {
+    return answer->outcome == HTTP_ANSWERED   ? GATEWAY_ANSWERED
+           : answer->outcome == HTTP_NOT_SENT ? GATEWAY_NOT_SENT
+                                              : GATEWAY_UNKNOWN;
+}
+
+/* What came back, as the engine wants to hear it. `read` keeps the description. */
+static struct gateway_event event_of(enum gateway_on on, const struct http_answer *answer,
+                                     struct telegram_answer *read) {
+    struct gateway_event event = {.on = on, .outcome = outcome_of(answer)};
+    telegram_read_answer(answer->status, answer->body, read);
+    event.class = read->class;
+    event.description = answer->outcome != HTTP_ANSWERED ? answer->error : read->description;
+    event.retry_after_s = read->retry_after_s >= 0 ? read->retry_after_s : answer->retry_after_s;
+    if (answer->outcome == HTTP_ANSWERED && !read->description[0] && read->class != TELEGRAM_OK)
+        event.description = "an answer that is not the Bot API's";
+    return event;
+}
+
+/* ---- polling ---- */
+
+static void on_polled(void *context, const struct http_answer *answer) {
+    struct hub_bot *bot = context;
+    struct telegram_answer read;
+    struct telegram_updates updates = {0};
+    bot->poll = NULL;
+    struct gateway_event event = event_of(GATEWAY_ON_POLLED, answer, &read);
+    if (event.outcome == GATEWAY_ANSWERED && event.class == TELEGRAM_OK &&
+        telegram_read_updates(answer->body, &updates) < 0) {
+        event.class = TELEGRAM_TRANSIENT;
+        event.description = "getUpdates answered something that is not a list of updates";
+    }
+    event.updates = updates.list;
+    event.update_count = updates.count;
+    gateway_feed(bot, &event);
+    free(updates.list);
+    if (event.outcome == GATEWAY_ANSWERED && event.class == TELEGRAM_OK &&
+        bot == bot->hub->alerts_bot)
+        alerts_feed(bot->hub, &(struct alerts_event){.on = ALERTS_ON_LINK_UP});
+}
+
+static void on_unhooked(void *context, const struct http_answer *answer) {
+    struct hub_bot *bot = context;
+    struct telegram_answer read;
+    bot->poll = NULL;
+    struct gateway_event event = event_of(GATEWAY_ON_UNHOOKED, answer, &read);
+    gateway_feed(bot, &event);
+}
+
+static void call_for_us(struct hub_bot *bot, const char *method, const struct buffer *body,
+                        int64_t total_ms, http_answered *answered) {
+    AUTO_BUFFER struct buffer url = {0};
+    bot_add_url(bot, "", &url);
+    buffer_add_text(&url, method);
+    struct http_call_options options = {.method = "POST",
+                                        .url = url.data,
+                                        .body = buffer_slice(body),
+                                        .content_type = "application/json",
+                                        .proxy = bot->config->proxy,
+                                        .total_ms_max = total_ms};
+    http_call_start(bot->hub->client, &options, answered, bot, &bot->poll);
+}
+
+static void do_poll(struct hub_bot *bot, struct gateway_command *command) {
+    AUTO_BUFFER struct buffer body = {0};
+    buffer_print(&body, "{\"offset\":%lld,\"timeout\":%lld,\"limit\":100,\"allowed_updates\":",
+                 (long long)command->offset, (long long)command->timeout_s);
+    telegram_add_kinds(command->kinds, &body);
+    buffer_add_text(&body, "}");
+    call_for_us(bot, "getUpdates", &body, command->timeout_s * 1000 + POLL_EXTRA_MS, on_polled);
+}
+
+static void do_unhook(struct hub_bot *bot, struct gateway_command *command) {
+    AUTO_BUFFER struct buffer body = {0};
+    buffer_add_text(&body, "{}");
+    call_for_us(bot, "deleteWebhook", &body, POLL_EXTRA_MS, on_unhooked);
+}
+
+static void do_stop_poll(struct hub_bot *bot, struct gateway_command *command) {
+    if (bot->poll)
+        http_call_cancel(bot->poll);
+    bot->poll = NULL;
+}
+
+void gateway_stop_polls(struct hub *hub) {
+    for (size_t i = 0; i < hub->bot_count; i++)
+        do_stop_poll(&hub->bots[i], NULL);
+}
+
+/* ---- the disk ---- */
+
+static void on_stored(void *context, int r) {
+    struct ticket *ticket = context;
+    gateway_feed(ticket->bot, &(struct gateway_event){.on = GATEWAY_ON_STORED,
+                                                      .ticket = ticket->number,
+                                                      .r = r,
+                                                      .description = r < 0 ? strerror(-r) : ""});
+    free(ticket);
+}
+
+static void do_persist(struct hub_bot *bot, struct gateway_command *command) {
+    struct ticket *ticket = memory_new(sizeof *ticket);
+    *ticket = (struct ticket){bot, command->ticket};
+    hub_persist(bot->hub, &command->records, on_stored, ticket);
+}
+
+/* ---- consumers ---- */
+
+static void on_gone(void *context) {
+    struct exchange *exchange = context;
+    gateway_feed(exchange->bot, &(struct gateway_event){.on = GATEWAY_ON_GONE,
+                                                        .request = number_of(exchange)});
+}
+
+void gateway_start_call(struct exchange *exchange) {
+    exchange->bot->calls++;
+    http_request_on_gone(exchange->request, on_gone, exchange);
+}
+
+static void do_answer(struct hub_bot *bot, struct gateway_command *command) {
+    struct exchange *exchange = exchange_of(command->request);
+    http_respond_json(exchange->request, 200, buffer_slice(&command->body));
+    exchange_free(exchange);
+}
+
+static void do_refuse(struct hub_bot *bot, struct gateway_command *command) {
+    struct exchange *exchange = exchange_of(command->request);
+    if (exchange->kind == EXCHANGE_CALL)
+        hub_respond_error(exchange->request, command->code, command->text, command->retry_after_s);
+    exchange_free(exchange); /* alerts are refused only when the hub stops: they are on disk */
+}
+
+static void on_sent(void *context, const struct http_answer *answer) {
+    struct exchange *exchange = context;
+    struct hub_bot *bot = exchange->bot;
+    struct telegram_answer read;
+    struct gateway_event event = event_of(GATEWAY_ON_SENT, answer, &read);
+    event.request = number_of(exchange);
+    exchange->answer = answer;
+    exchange->flying = false;
+    if (exchange->kind == EXCHANGE_ALERT) {
+        event.chat = read.migrate_to;
+        alerts_sent(exchange, &event); /* before the gateway lets the next one go */
+    }
+    gateway_feed(bot, &event);
+}
+
+static void do_send(struct hub_bot *bot, struct gateway_command *command) {
+    struct exchange *exchange = exchange_of(command->request);
+    exchange->answer = NULL;
+    if (exchange->kind == EXCHANGE_ALERT && !exchange->flying) {
+        alerts_turn(exchange);
+        return;
+    }
+    struct http_request *request = exchange->request;
+    AUTO_BUFFER struct buffer url = {0};
+    bot_add_url(bot, "", &url);
+    buffer_add_text(&url, exchange->method);
+    const char *query = http_request_raw_query(request);
+    if (query[0])
+        buffer_print(&url, "?%s", query);
+    struct slice body = http_request_body(request);
+    struct http_call_options options = {
+        .method = http_request_method(request),
+        .url = url.data,
+        .body = body,
+        .content_type = http_request_header(request, "Content-Type"),
+        .proxy = bot->config->proxy,
+        .total_ms_max = body.size > UPLOAD_BYTES ? UPLOAD_MS_MAX : CALL_MS_MAX};
+    exchange->flying = true;
+    http_call_start(bot->hub->client, &options, on_sent, exchange, NULL);
+}
+
+/* The answer as it came, byte for byte. */
+static void do_pass(struct hub_bot *bot, struct gateway_command *command) {
+    struct exchange *exchange = exchange_of(command->request);
+    const struct http_answer *answer = exchange->answer;
+    if (exchange->kind == EXCHANGE_CALL) {
+        char seconds[24] = "";
+        struct http_header header = {"Retry-After", seconds};
+        if (answer->retry_after_s >= 0)
+            (void)!snprintf(seconds, sizeof seconds, "%lld", (long long)answer->retry_after_s);
+        http_respond(exchange->request,
+                     &(struct http_response){
+                         .status = answer->status,
+                         .content_type = answer->content_type[0] ? answer->content_type : NULL,
+                         .body = answer->body,
+                         .headers = &header,
+                         .header_count = seconds[0] ? 1 : 0});
+    }
+    exchange_free(exchange);
+}
+
+static void do_alarm(struct hub_bot *bot, struct gateway_command *command) {
+    AUTO_FREE char *key = text_format("gateway %s %d", bot->config->name, command->code);
+    log_error("gateway %s: %s", bot->config->name, command->text);
+    hub_alert(bot->hub, command->priority, "gateway", NULL, command->text, key);
+}
+
+typedef void carry(struct hub_bot *bot, struct gateway_command *command);
+static carry *const carriers[] = {
+    [GATEWAY_DO_PERSIST] = do_persist, [GATEWAY_DO_UNHOOK] = do_unhook,
+    [GATEWAY_DO_POLL] = do_poll,       [GATEWAY_DO_STOP_POLL] = do_stop_poll,
+    [GATEWAY_DO_ANSWER] = do_answer,   [GATEWAY_DO_REFUSE] = do_refuse,
+    [GATEWAY_DO_SEND] = do_send,       [GATEWAY_DO_PASS] = do_pass,
+    [GATEWAY_DO_ALARM] = do_alarm,
+};
+
+/* A change for better or worse is logged once. */
+static void log_problem(struct hub_bot *bot) {
+    struct gateway_figures figures;
+    gateway_figures(bot->gateway, &figures);
+    if (strcmp(figures.problem, bot->problem ? bot->problem : "") == 0)
+        return;
+    if (figures.problem[0])
+        log_warning("gateway %s: %s", bot->config->name, figures.problem);
+    else
+        log_info("gateway %s: all is well again", bot->config->name);
+    free(bot->problem);
+    bot->problem = text_copy(figures.problem);
+}
+
+void gateway_feed(struct hub_bot *bot, const struct gateway_event *event) {
+    struct gateway_commands commands = {0};
+    gateway_step(bot->gateway, event, hub_now(bot->hub), &commands);
+    for (size_t i = 0; i < commands.count; i++)
+        carriers[commands.list[i].what](bot, &commands.list[i]);
+    gateway_commands_deinit(&commands);
+    if (event->on == GATEWAY_ON_POLLED || event->on == GATEWAY_ON_UNHOOKED ||
+        event->on == GATEWAY_ON_STORED)
+        log_problem(bot);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of paths. */
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "hub/hub.h"
+#include "wire/json_scan.h"
+#include <stdio.h>
+#include <strings.h>
+
+static const struct quota_rate wrong_token_rate = {.count = 10, .period_ms = 60000, .burst = 5};
+
+void hub_add_timestamp(struct buffer *ret, const char *name) {
+    char text[CLOCK_TEXT_BYTES];
+    clock_format(clock_wall_ms(), text);
+    buffer_print(ret, "\"%s\":\"%s\"", name, text);
+}
+
+void hub_problem(struct http_request *request, int status, const char *title, const char *detail,
+                 int64_t retry_after_s) {
+    if (retry_after_s < 0) {
+        http_respond_problem(request, status, title, detail);
+        return;
+    }
+    AUTO_BUFFER struct buffer body = {0};
+    char seconds[24];
+    snprintf(seconds, sizeof seconds, "%lld", (long long)retry_after_s);
+    buffer_print(&body, "{\"type\":\"about:blank\",\"status\":%d,\"title\":", status);
+    json_add_text(&body, slice_of(title));
+    buffer_add_text(&body, ",\"detail\":");
+    json_add_text(&body, slice_of(detail));
+    buffer_add_text(&body, "}");
+    struct http_header header = {"Retry-After", seconds};
+    http_respond(request, &(struct http_response){.status = status,
+                                                  .content_type = "application/problem+json",
+                                                  .body = buffer_slice(&body),
+                                                  .headers = &header,
+                                                  .header_count = 1});
+}
+
+static bool is_loopback(const struct hub *hub) {
+    return strncmp(hub->config->http.host, "127.", 4) == 0 ||
+           strcmp(hub->config->http.host, "::1") == 0;
+}
+
+/* The right token always passes, so that nobody locks the owner out; wrong ones are counted, and
+ * past a handful a minute they are no longer told why. */
+bool hub_may_change(struct hub *hub, struct http_request *request) {
+    const char *given = http_request_header(request, "Authorization");
+    if (!secret_is_set(&hub->config->http.token)) {
+        if (is_loopback(hub))
+            return true;
+        hub_problem(request, 403, "Forbidden",
+                    "no token is configured; set http.token in the config to allow this from "
+                    "beyond this machine",
+                    -1);
+        return false;
+    }
+    if (given && strncasecmp(given, "Bearer ", 7) == 0 &&
+        text_equal_secret(slice_of(given + 7), secret_slice(&hub->config->http.token)))
+        return true;
+    int64_t wait_ms = quota_wait_ms(&hub->wrong_tokens, &wrong_token_rate, hub_now(hub), 0);
+    if (wait_ms > 0) {
+        hub_problem(request, 429, "Too Many Requests", "too many wrong tokens; wait",
+                    (wait_ms + 999) / 1000);
+        return false;
+    }
+    quota_take(&hub->wrong_tokens, &wrong_token_rate, hub_now(hub));
+    struct http_header header = {"WWW-Authenticate", "Bearer"};
+    static const char body[] =
+        "{\"type\":\"about:blank\",\"title\":\"Unauthorized\",\"status\":401,\"detail\":\"send the "
+        "header Authorization: Bearer TOKEN with the token of http.token in the config\"}";
+    http_respond(request, &(struct http_response){.status = 401,
+                                                  .content_type = "application/problem+json",
+                                                  .body = slice_of(body),
+                                                  .headers = &header,
+                                                  .header_count = 1});
+    return false;
+}
+
+typedef void route_handler(struct hub *hub, struct http_request *request, const char *rest);
+struct route {
+    const char *method, *path; /* a path that ends in '/' stands for all below it */
+    route_handler *handle;     /* rest: what stands behind the path */
+};
+static const struct route routes[] = {
+    {"GET", "/", hub_get_root},
+    {"GET", "/ping", hub_get_ping},
+    {"GET", "/health", hub_get_health},
+    {"POST", "/restart", hub_post_restart},
+    {"POST", "/restart/", hub_post_restart},
+    {"POST", "/v1/alerts", hub_post_alerts},
+    {"POST", "/v1/alerts/", hub_post_alerts},
+    {"GET", "/v1/alerts", hub_get_alerts},
+    {"GET", "/v1/alerts/", hub_get_alerts},
+};
+
+/* NULL: it does not fit. */
+static const char *rest_of(const struct route *route, const char *path) {
+    size_t size = strlen(route->path);
+    if (size > 1 && route->path[size - 1] == '/')
+        return strncmp(path, route->path, size) == 0 && path[size] ? path + size : NULL;
+    return strcmp(path, route->path) == 0 ? "" : NULL;
+}
+
+static bool method_fits(const char *asked, const char *of_route) {
+    return strcmp(asked, of_route) == 0 ||
+           (strcmp(asked, "HEAD") == 0 && strcmp(of_route, "GET") == 0);
+}
+
+static void wrong_method(struct http_request *request, const char *allowed) {
+    AUTO_BUFFER struct buffer body = {0};
+    buffer_print(&body,
+                 "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405,"
+                 "\"detail\":\"use %s for this path; %s\"}",
+                 allowed,
+                 strstr(allowed, "GET") ? "see docs/gateway.md and docs/alerts.md"
+                                        : "a GET never changes anything");
+    struct http_header header = {"Allow", allowed};
+    http_respond(request, &(struct http_response){.status = 405,
+                                                  .content_type = "application/problem+json",
+                                                  .body = buffer_slice(&body),
+                                                  .headers = &header,
+                                                  .header_count = 1});
+}
+
+static void route(struct hub *hub, struct http_request *request, const char *path) {
+    const char *asked = http_request_method(request), *rest;
+    char allowed[32] = "";
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        if (!(rest = rest_of(&routes[i], path)))
+            continue;
+        if (method_fits(asked, routes[i].method)) {
+            routes[i].handle(hub, request, rest);
+            return;
+        }
+        size_t size = strlen(allowed);
+        snprintf(allowed + size, sizeof allowed - size, "%s%s", size ? ", " : "", routes[i].method);
+    }
+    if (allowed[0])
+        wrong_method(request, allowed);
+    else
+        hub_problem(request, 404, "Not Found",
+                    "known are /, /ping, /health, /restart, /v1/alerts and /telegram/bot<name>/METHOD",
+                    -1);
+}
+
+void hub_on_request(void *context, struct http_request *request) {
+    struct hub *hub = context;
+    const char *path = http_request_path(request);
+    if (strncmp(path, "/telegram/", 10) == 0)
+        hub_telegram(hub, request, path + 9);
+    else
+        route(hub, request, path);
+}

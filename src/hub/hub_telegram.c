@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The Bot API for consumers:
+ *   /telegram/bot<WHO>/METHOD   /telegram/file/bot<WHO>/PATH
+ * Every answer of ours has the Bot API's own shape. What concerns updates and webhooks is answered
+ * here; everything else, known or not, goes to Telegram as it came. */
+#include "base/secret.h"
+#include "base/text.h"
+#include "hub/hub.h"
+#include "wire/telegram.h"
+#include <stdio.h>
+#include <strings.h>
+
+enum { FILE_MS_MAX = 300000, NAME_BYTES_MAX = 64 };
+
+void hub_respond_error(struct http_request *request, int code, const char *description,
+                       int64_t retry_after_s) {
+    AUTO_BUFFER struct buffer body = {0};
+    AUTO_FREE char *safe = text_copy(description);
+    secret_mask(safe, strlen(safe)); /* an error of the network may name the address */
+    telegram_add_error(&body, code, safe, retry_after_s);
+    char seconds[24] = "";
+    struct http_header header = {"Retry-After", seconds};
+    if (retry_after_s >= 0)
+        (void)!snprintf(seconds, sizeof seconds, "%lld", (long long)retry_after_s);
+    http_respond(request, &(struct http_response){.status = code,
+                                                  .content_type = "application/json",
+                                                  .body = buffer_slice(&body),
+                                                  .headers = &header,
+                                                  .header_count = seconds[0] ? 1 : 0});
+}
+
+/* ---- who asks ---- */
+
+struct who {
+    struct hub_bot *bot;
+    char consumer[NAME_BYTES_MAX + 1];
+};
+
+static bool is_name(const char *text) {
+    size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return size > 0 && size <= NAME_BYTES_MAX && text[size] == 0;
+}
+
+static bool who_by_name(struct hub *hub, const char *name, struct who *ret) {
+    ret->bot = hub_bot(hub, name);
+    if (ret->bot) {
+        snprintf(ret->consumer, sizeof ret->consumer, "%s", ret->bot->consumer);
+        return true;
+    }
+    const char *dot = strrchr(name, '.');
+    if (!dot || !is_name(dot + 1))
+        return false;
+    AUTO_FREE char *bot = text_copy_n(name, (size_t)(dot - name));
+    ret->bot = hub_bot(hub, bot);
+    snprintf(ret->consumer, sizeof ret->consumer, "%s", dot + 1);
+    return ret->bot != NULL;
+}
+
+/* "main", "main.consumer", "123:main", "123:main.consumer", or the real token. */
+static bool read_who(struct hub *hub, const char *text, struct who *ret) {
+    for (size_t i = 0; i < hub->bot_count; i++) {
+        struct hub_bot *bot = &hub->bots[i];
+        if (!secret_is_set(&bot->config->token) ||
+            !text_equal_secret(slice_of(text), secret_slice(&bot->config->token)))
+            continue;
+        ret->bot = bot;
+        snprintf(ret->consumer, sizeof ret->consumer, "%s", bot->consumer);
+        return true;
+    }
+    const char *colon = strchr(text, ':');
+    if (colon && strspn(text, "0123456789") == (size_t)(colon - text))
+        text = colon + 1;
+    return who_by_name(hub, text, ret);
+}
+
+/* ---- parameters, wherever they stand ---- */
+
+static bool param(struct http_request *request, const char *name, struct buffer *ret) {
+    const char *query = http_request_query(request, name);
+    if (query) {
+        buffer_add_text(ret, query);
+        return true;
+    }
+    return telegram_body_param(http_request_header(request, "Content-Type"),
+                               http_request_body(request), name, ret);
+}
+
+static int64_t int_param(struct http_request *request, const char *name) {
+    AUTO_BUFFER struct buffer text = {0};
+    int64_t value;
+    if (!param(request, name, &text) || !text.data ||
+        text_to_int(text.data, INT32_MIN, INT64_MAX / 2, &value) < 0)
+        return 0;
+    return value;
+}
+
+static bool is_true(struct http_request *request, const char *name) {
+    AUTO_BUFFER struct buffer text = {0};
+    return param(request, name, &text) && text.data &&
+           (strcasecmp(text.data, "true") == 0 || strcmp(text.data, "1") == 0);
+}
+
+/* ---- methods that are ours ---- */
+
+typedef void method(struct who *who, struct http_request *request);
+
+static void get_updates(struct who *who, struct http_request *request) {
+    AUTO_BUFFER struct buffer kinds = {0};
+    struct exchange *exchange = exchange_new(EXCHANGE_CALL, who->bot);
+    struct gateway_event event = {.on = GATEWAY_ON_ASK,
+                                  .request = (uint64_t)(uintptr_t)exchange,
+                                  .consumer = who->consumer,
+                                  .offset = int_param(request, "offset"),
+                                  .limit = int_param(request, "limit"),
+                                  .timeout_s = int_param(request, "timeout")};
+    event.has_kinds = param(request, "allowed_updates", &kinds) &&
+                      telegram_read_kinds(buffer_slice(&kinds), &event.kinds) == 0;
+    exchange->request = request;
+    gateway_start_call(exchange);
+    gateway_feed(who->bot, &event);
+}
+
+static void set_webhook(struct who *who, struct http_request *request) {
+    AUTO_BUFFER struct buffer url = {0};
+    if (param(request, "url", &url) && url.size > 0)
+        hub_respond_error(request, 501,
+                          "Not Implemented: Holdfast does not deliver by webhook yet; read updates "
+                          "with getUpdates (nothing was changed at Telegram)",
+                          -1);
+    else
+        http_respond_json(request, 200, slice_of("{\"ok\":true,\"result\":true,\"description\":"
+                                                 "\"Webhook is already deleted\"}"));
+}
+
+static void delete_webhook(struct who *who, struct http_request *request) {
+    if (is_true(request, "drop_pending_updates"))
+        gateway_feed(who->bot,
+                     &(struct gateway_event){.on = GATEWAY_ON_SKIP, .consumer = who->consumer});
+    http_respond_json(request, 200, slice_of("{\"ok\":true,\"result\":true,\"description\":"
+                                             "\"Webhook is already deleted\"}"));
+}
+
+static void get_webhook_info(struct who *who, struct http_request *request) {
+    struct gateway_figures figures;
+    gateway_figures(who->bot->gateway, &figures);
+    size_t waiting = 0;
+    for (size_t i = 0; i < figures.consumer_count; i++)
+        if (strcmp(figures.consumers[i].name, who->consumer) == 0)
+            waiting = figures.consumers[i].waiting;
+    AUTO_BUFFER struct buffer body = {0};
+    buffer_print(&body,
+                 "{\"ok\":true,\"result\":{\"url\":\"\",\"has_custom_certificate\":false,"
+                 "\"pending_update_count\":%zu}}",
+                 waiting);
+    http_respond_json(request, 200, buffer_slice(&body));
+}
+
+static void say_true(struct who *who, struct http_request *request) {
+    http_respond_json(request, 200, slice_of("{\"ok\":true,\"result\":true}"));
+}
+
+struct own_method {
+    const char *name;
+    method *handle;
+};
+static const struct own_method own_methods[] = {
+    {"getUpdates", get_updates},          {"setWebhook", set_webhook},
+    {"deleteWebhook", delete_webhook},    {"getWebhookInfo", get_webhook_info},
+    {"close", say_true},                  {"logOut", say_true},
+};
+
+/* ---- all others ---- */
+
+static bool begins(const char *text, const char *with) {
+    return strncasecmp(text, with, strlen(with)) == 0;
+}
+
+static enum gateway_budget budget_of(const char *name) {
+    if (strcasecmp(name, "sendChatAction") == 0)
+        return GATEWAY_FREE;
+    if (begins(name, "send") || begins(name, "copyMessage") || begins(name, "forwardMessage"))
+        return GATEWAY_MESSAGE;
+    return begins(name, "edit") ? GATEWAY_EDIT : GATEWAY_FREE;
+}
+
+static enum alert_priority priority_of(struct http_request *request, enum gateway_budget budget) {
+    enum alert_priority priority;
+    const char *asked = http_request_header(request, "X-Holdfast-Priority");
+    if (asked && alert_priority_from(asked, &priority) == 0)
+        return priority;
+    return budget == GATEWAY_FREE ? ALERT_HIGH : ALERT_MEDIUM;
+}
+
+static void pass_on(struct who *who, struct http_request *request, const char *name) {
+    AUTO_BUFFER struct buffer chat = {0};
+    struct exchange *exchange = exchange_new(EXCHANGE_CALL, who->bot);
+    enum gateway_budget budget = budget_of(name);
+    bool has_chat = budget != GATEWAY_FREE && param(request, "chat_id", &chat) && chat.data;
+    exchange->request = request;
+    exchange->method = text_copy(name);
+    gateway_start_call(exchange);
+    gateway_feed(who->bot, &(struct gateway_event){.on = GATEWAY_ON_SEND,
+                                                   .request = (uint64_t)(uintptr_t)exchange,
+                                                   .chat = has_chat ? telegram_chat_key(chat.data) : 0,
+                                                   .priority = priority_of(request, budget),
+                                                   .budget = budget});
+}
+
+/* ---- files ---- */
+
+static void on_file(void *context, const struct http_answer *answer) {
+    struct exchange *exchange = context;
+    if (answer->outcome != HTTP_ANSWERED) {
+        AUTO_FREE char *text = text_format("Bad Gateway: the file did not come (%s)", answer->error);
+        hub_respond_error(exchange->request, 502, text, -1);
+    } else {
+        http_respond(exchange->request,
+                     &(struct http_response){
+                         .status = answer->status,
+                         .content_type = answer->content_type[0] ? answer->content_type : NULL,
+                         .body = answer->body});
+    }
+    exchange_free(exchange);
+}
+
+static void add_encoded(struct buffer *ret, const char *path) {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+    for (; *path; path++)
+        if (strchr(plain, *path))
+            buffer_add(ret, path, 1);
+        else
+            buffer_print(ret, "%%%02X", (unsigned char)*path);
+}
+
+static void get_file(struct who *who, struct http_request *request, const char *path) {
+    if (strstr(path, "..")) { /* it would leave the bot's own folder */
+        hub_respond_error(request, 404, "Not Found", -1);
+        return;
+    }
+    AUTO_BUFFER struct buffer url = {0};
+    bot_add_url(who->bot, "/file", &url);
+    add_encoded(&url, path);
+    struct exchange *exchange = exchange_new(EXCHANGE_CALL, who->bot);
+    exchange->request = request;
+    who->bot->calls++;
+    struct http_call_options options = {.method = "GET",
+                                        .url = url.data,
+                                        .proxy = who->bot->config->proxy,
+                                        .total_ms_max = FILE_MS_MAX};
+    http_call_start(who->bot->hub->client, &options, on_file, exchange, NULL);
+}
+
+/* `path` is what stands behind "/telegram". */
+void hub_telegram(struct hub *hub, struct http_request *request, const char *path) {
+    bool is_file = strncmp(path, "/file/bot", 9) == 0;
+    const char *begin = is_file ? path + 9 : strncmp(path, "/bot", 4) == 0 ? path + 4 : NULL;
+    const char *slash = begin ? strchr(begin, '/') : NULL;
+    if (!slash || !slash[1]) {
+        hub_respond_error(request, 404, "Not Found", -1);
+        return;
+    }
+    struct who who = {0};
+    AUTO_FREE char *name = text_copy_n(begin, (size_t)(slash - begin));
+    if (!read_who(hub, name, &who)) {
+        hub_respond_error(request, 401, "Unauthorized", -1);
+        return;
+    }
+    if (is_file) {
+        get_file(&who, request, slash + 1);
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(own_methods); i++)
+        if (strcasecmp(slash + 1, own_methods[i].name) == 0) {
+            own_methods[i].handle(&who, request);
+            return;
+        }
+    /* A method is one word; anything else would change the address at Telegram. */
+    if (is_name(slash + 1))
+        pass_on(&who, request, slash + 1);
+    else
+        hub_respond_error(request, 404, "Not Found: method not found", -1);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/keeper.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "wire/config.h"
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index) {
+    for (size_t i = 0; i < keeper->services.count; i++) {
+        if (strcmp(keeper->services.list[i].config->name, name) == 0) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- commands of the engine ---- */
+
+static void do_start(struct keeper *keeper, const struct service_command *command) {
+    struct unit *unit = keeper->units[command->index];
+    unit->status_text[0] = 0;
+    anchor_link_start(keeper, command->index);
+}
+
+static void do_signal(struct keeper *keeper, const struct service_command *command) {
+    struct unit *unit = keeper->units[command->index];
+    /* A stopped process does not see SIGTERM before it goes on. */
+    anchor_link_signal(keeper, unit->slot, (int)command->value);
+    if (command->value != SIGKILL && command->value != SIGSTOP)
+        anchor_link_signal(keeper, unit->slot, SIGCONT);
+}
+
+static void do_sweep(struct keeper *keeper, const struct service_command *command) {
+    const char *name = keeper->services.list[command->index].config->name;
+    int killed = tree_sweep(keeper, name, (pid_t)command->value);
+    if (killed)
+        log_info("%s: ended %d process%s that it had left behind", name, killed,
+                 killed == 1 ? "" : "es");
+}
+
+static void do_probe(struct keeper *keeper, const struct service_command *command) {
+    probe_start(keeper->units[command->index], (int)command->value);
+}
+
+static void do_tell(struct keeper *keeper, const struct service_command *command) {
+    events_add(keeper, keeper->services.list[command->index].config->name, command->what,
+               command->text);
+}
+
+/* Carrying one out may bring an event at once (a start that fails), and so more commands behind:
+ * they are taken in order, by index, from a list that may move. */
+static void carry_out(struct keeper *keeper) {
+    static void (*const handlers[])(struct keeper *, const struct service_command *) = {
+        [SERVICE_COMMAND_START] = do_start, [SERVICE_COMMAND_SIGNAL] = do_signal,
+        [SERVICE_COMMAND_SWEEP] = do_sweep, [SERVICE_COMMAND_PROBE] = do_probe,
+        [SERVICE_COMMAND_TELL] = do_tell,
+    };
+    static bool under_way;
+    if (under_way)
+        return;
+    under_way = true;
+    for (size_t i = 0; i < keeper->services.command_count; i++) {
+        struct service_command command = keeper->services.commands[i];
+        handlers[command.kind](keeper, &command);
+    }
+    services_commands_done(&keeper->services);
+    under_way = false;
+}
+
+static uint32_t chance(void) {
+    uint32_t number = 0;
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) < 0)
+        return (uint32_t)clock_ms();
+    return number;
+}
+
+void keeper_event(struct keeper *keeper, struct service_event event) {
+    event.now_ms = clock_ms();
+    event.random = chance();
+    services_step(&keeper->services, &event);
+    carry_out(keeper);
+}
+
+/* ---- time and sleep ---- */
+
+static void on_timer(uv_timer_t *timer) {
+    struct keeper *keeper = timer->data;
+    services_tick(&keeper->services, clock_ms(), chance());
+    carry_out(keeper);
+}
+
+static void set_timer(struct keeper *keeper) {
+    int64_t deadline = services_deadline(&keeper->services);
+    int64_t now = clock_ms();
+    if (!deadline) {
+        uv_timer_stop(&keeper->timer);
+        return;
+    }
+    uv_update_time(&keeper->loop);
+    uv_timer_start(&keeper->timer, on_timer, deadline > now ? (uint64_t)(deadline - now) : 0, 0);
+}
+
+/* Once a turn, before the loop sleeps: what changed is written down, the one next deadline is set.
+ */
+static void before_sleep(uv_prepare_t *prepare) {
+    struct keeper *keeper = prepare->data;
+    state_save_changed(keeper);
+    if (keeper->services.ending && !keeper->quitting && services_all_down(&keeper->services)) {
+        keeper->quitting = true;
+        uv_stop(&keeper->loop);
+        return;
+    }
+    set_timer(keeper);
+}
+
+void keeper_down(struct keeper *keeper, bool at_once, int exit_code) {
+    if (exit_code || !keeper->services.ending)
+        keeper->exit_code = exit_code;
+    events_add(keeper, "", "config",
+               at_once ? "stopping everything at once" : "stopping everything");
+    services_end(&keeper->services, clock_ms(), at_once);
+    carry_out(keeper);
+}
+
+/* ---- units ---- */
+
+static uid_t owner_of(const struct service_config *config) {
+    struct passwd *entry = config->user ? getpwnam(config->user) : NULL;
+    return entry && geteuid() == 0 ? entry->pw_uid : geteuid();
+}
+
+/* A log that cannot be opened stops nothing: the service runs with /dev/null and that is said. */
+bool keeper_open_unit(struct keeper *keeper, size_t index) {
+    struct unit *unit = keeper->units[index] = memory_new(sizeof *unit);
+    const struct service_config *config = keeper->services.list[index].config;
+    AUTO_FREE char *run = path_join(keeper->run, "log");
+    AUTO_FREE char *logs = path_join(keeper->config->data, "logs");
+    struct service_log_options options = {.name = config->name,
+                                          .folder_run = run,
+                                          .folder_logs = logs,
+                                          .bytes_max = config->log_bytes_max,
+                                          .files = config->log_files,
+                                          .owner = owner_of(config)};
+    unit->keeper = keeper;
+    unit->index = index;
+    unit->slot = unit->probe_slot = SLOT_NONE;
+    int r = service_log_open(keeper->logs, &keeper->loop, &options, &unit->log);
+    if (r < 0)
+        log_error("service %s: its log in %s cannot be opened: %s; it runs without", config->name,
+                  logs, strerror(-r));
+    if (config->ready.kind == PROBE_NOTIFY || config->watchdog_ms)
+        unit->notify = notify_socket_open(unit);
+    return r == 0;
+}
+
+void keeper_close_unit(struct unit *unit) {
+    probe_cancel(unit);
+    unit->notify = notify_socket_close(unit->notify);
+    unit->log = service_log_close(unit->log);
+    free(unit);
+}
+
+/* ---- start and end ---- */
+
+static void make_folders(const struct keeper *keeper) {
+    const char *const names[] = {"log", "state", "notify"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_FREE char *path = path_join(keeper->run, names[i]);
+        int r = folder_make(path, 0711);
+        if (r < 0)
+            fatal(EX_CANTCREAT, "%s cannot be made: %s", path, strerror(-r));
+    }
+    AUTO_FREE char *logs = path_join(keeper->config->data, "logs");
+    int r = folder_make(logs, 0750);
+    if (r < 0)
+        log_error("%s cannot be made: %s; services run without logs", logs, strerror(-r));
+}
+
+static void open_all(struct keeper *keeper) {
+    keeper->loop.data = keeper;
+    keeper->logs = log_writer_new(&keeper->loop);
+    keeper->events = events_open(keeper->run);
+    services_init(&keeper->services, keeper->config);
+    keeper->units = memory_array(keeper->services.count, sizeof *keeper->units);
+    for (size_t i = 0; i < keeper->services.count; i++)
+        keeper_open_unit(keeper, i);
+    state_load(keeper);
+    services_resume(&keeper->services, clock_ms());
+    uv_timer_init(&keeper->loop, &keeper->timer);
+    uv_prepare_init(&keeper->loop, &keeper->before_sleep);
+    keeper->timer.data = keeper->before_sleep.data = keeper;
+    uv_prepare_start(&keeper->before_sleep, before_sleep);
+    anchor_link_open(keeper);
+    keeper->control = control_open(keeper);
+}
+
+static void close_all(struct keeper *keeper) {
+    enum { LAST_LINES_MS = 2000 };
+    state_save_changed(keeper);
+    keeper->control = control_close(keeper->control);
+    for (size_t i = 0; i < keeper->services.count; i++)
+        if (keeper->units[i]->log)
+            service_log_flush(keeper->units[i]->log);
+    keeper->logs = log_writer_free(keeper->logs, LAST_LINES_MS);
+    keeper->events = events_close(keeper->events);
+}
+
+/* After an orderly end nothing is to be resumed. */
+static void forget_states(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->services.count; i++)
+        state_forget(keeper, keeper->services.list[i].config->name);
+}
+
+int keeper_run(const char *run, const char *config_path) {
+    static struct keeper keeper;
+    keeper.run = run;
+    keeper.config_path = config_path;
+    keeper.config = config_load_or_exit(config_path, run);
+    keeper.started_ms = clock_ms();
+    struct stat found;
+    AUTO_FREE char *up = path_join(run, "up");
+    keeper.up_ms = stat(up, &found) == 0
+                       ? keeper.started_ms - (clock_wall_ms() - found.st_mtim.tv_sec * 1000)
+                       : keeper.started_ms;
+    signal(SIGPIPE, SIG_IGN);
+    uv_loop_init(&keeper.loop);
+    make_folders(&keeper);
+    open_all(&keeper);
+    uv_run(&keeper.loop, UV_RUN_DEFAULT);
+    close_all(&keeper);
+    if (!keeper.anchor_lost) {
+        forget_states(&keeper);
+        anchor_link_quit(&keeper, keeper.exit_code);
+    }
+    return keeper.anchor_lost ? EX_UNAVAILABLE : 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keeper.h - for src/keeper only: the shell around the services engine. Reads events from the loop,
+ * gives them to the engine, carries its commands out, and before each sleep writes down what
+ * changed. One thread, besides the writer of the logs. */
+#pragma once
+#include "base/launch.h"
+#include "engine/services.h"
+#include "keeper/service_log.h"
+#include "link/line_socket.h"
+#include "wire/config.h"
+#include <jansson.h>
+#include <uv.h>
+
+enum { KEEPER_STATUS_BYTES = 200, EVENTS_KEPT_MAX = 2000 };
+
+/* What the shell holds for one service, beside the engine's struct of the same index. */
+struct unit {
+    struct keeper *keeper;
+    size_t index;
+    uint32_t slot;       /* of the anchor; SLOT_NONE */
+    uint32_t probe_slot; /* exec probe under way; SLOT_NONE */
+    int64_t start_ticks; /* of the process: with its pid its name for this boot */
+    struct service_log *log;
+    struct notify_socket *notify;          /* NULL: the service does not use it */
+    struct probe *probe;                   /* tcp or http probe under way */
+    int probe_which;                       /* 0 ready, 1 health */
+    char status_text[KEEPER_STATUS_BYTES]; /* sd_notify STATUS= */
+    struct service saved;                  /* as last written down */
+    bool leaving;                          /* not in the config any more; gone once it is down */
+};
+enum { SLOT_NONE = UINT32_MAX };
+
+struct keeper {
+    uv_loop_t loop;
+    const char *run;
+    const char *config_path;
+    struct config *config;
+    struct services services;
+    struct unit **units; /* services.count of them; each stays in its place through a reload */
+    struct log_writer *logs;
+    uv_timer_t timer;
+    uv_prepare_t before_sleep;
+    uv_poll_t anchor_poll;
+    bool anchor_lost;
+    bool snapshot_done;                  /* the anchor has told all its slots */
+    uint8_t slots[LAUNCH_SLOTS_MAX / 8]; /* in use */
+    struct events *events;
+    struct control *control;
+    int64_t started_ms; /* this keeper */
+    int64_t up_ms;      /* `up` */
+    int host_stops;     /* TERM or INT so far */
+    int exit_code;      /* of the anchor, once all is down */
+    bool quitting;
+};
+
+/* keeper.c */
+int keeper_run(const char *run, const char *config_path);
+void keeper_event(struct keeper *keeper, struct service_event event); /* now and chance filled in */
+void keeper_down(struct keeper *keeper, bool at_once, int exit_code);
+bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index);
+bool keeper_open_unit(struct keeper *keeper, size_t index);
+void keeper_close_unit(struct unit *unit);
+
+/* keeper_anchor.c: messages to and from the anchor */
+void anchor_link_open(struct keeper *keeper);
+void anchor_link_start(struct keeper *keeper, size_t index);
+bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *argv);
+void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks);
+void anchor_link_signal(struct keeper *keeper, uint32_t slot, int number);
+void anchor_link_quit(struct keeper *keeper, int exit_code);
+
+/* keeper_state.c: run state on tmpfs */
+void state_load(struct keeper *keeper);
+void state_save_changed(struct keeper *keeper);
+void state_forget(struct keeper *keeper, const char *name);
+
+/* keeper_events.c: the numbered events */
+struct events *events_open(const char *run);
+struct events *events_close(struct events *events);
+/* Keeps it and tells everybody who listens. */
+void events_add(struct keeper *keeper, const char *service, const char *what, const char *text);
+/* Calls `each` with every kept event above `after`, as a line of JSON. */
+void events_since(const struct events *events, int64_t after,
+                  void (*each)(void *context, struct slice line), void *context);
+
+/* keeper_notify.c: sd_notify */
+struct notify_socket *notify_socket_open(struct unit *unit);
+struct notify_socket *notify_socket_close(struct notify_socket *socket);
+char *notify_socket_path(const struct keeper *keeper, const char *name);
+
+/* keeper_probe.c */
+void probe_start(struct unit *unit, int which);
+void probe_cancel(struct unit *unit);
+void probe_exec_ended(struct unit *unit, int status);
+
+/* keeper_tree.c: kills what is left of a service after its main process; returns how many */
+int tree_sweep(const struct keeper *keeper, const char *name, pid_t session);
+
+/* keeper_reload.c: 0, or CONFIG_INVALID with the reasons */
+int keeper_reload(struct keeper *keeper, struct config_errors *errors);
+
+/* keeper_control.c: the control socket */
+struct control *control_open(struct keeper *keeper);
+struct control *control_close(struct control *control);
+void control_tell_event(struct control *control, struct slice line);

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "keeper/keeper.h"
+#include "wire/dotenv.h"
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- sending ---- */
+
+/* The anchor reads at once and never waits for us, so waiting here for room is a matter of
+ * microseconds; the limit is for a stopped anchor. */
+static bool send_bytes(struct keeper *keeper, struct slice bytes) {
+    enum { ROOM_MS_MAX = 2000 };
+    struct pollfd room = {.fd = LAUNCH_FD, .events = POLLOUT};
+    while (send(LAUNCH_FD, bytes.data, bytes.size, MSG_NOSIGNAL) < 0) {
+        if (errno == EINTR || (errno == EAGAIN && poll(&room, 1, ROOM_MS_MAX) > 0))
+            continue;
+        log_error("the anchor cannot be told: %s", strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static bool send_head(struct keeper *keeper, const struct launch_head *head) {
+    return send_bytes(keeper, (struct slice){(const char *)head, sizeof *head});
+}
+
+static uint32_t take_slot(struct keeper *keeper) {
+    for (uint32_t i = 0; i < LAUNCH_SLOTS_MAX; i++) {
+        if (!(keeper->slots[i / 8] & 1 << i % 8)) {
+            keeper->slots[i / 8] |= (uint8_t)(1 << i % 8);
+            return i;
+        }
+    }
+    return SLOT_NONE;
+}
+
+static void free_slot(struct keeper *keeper, uint32_t slot) {
+    if (slot == SLOT_NONE)
+        return;
+    struct launch_head head = {.kind = LAUNCH_FREE, .slot = slot};
+    send_head(keeper, &head);
+    keeper->slots[slot / 8] &= (uint8_t) ~(1 << slot % 8);
+}
+
+struct launch_request {
+    uint32_t kind, slot;
+    pid_t pid;
+    int64_t start_ticks;
+    const char *name, *log;
+    const struct service_config *config;
+    char *const *argv;
+    char **env;
+};
+
+/* Absolute path of a program, looked up in the PATH the service will have; NULL if there is none.
+ */
+static char *find_program(const char *word, const char *folder, char *const *env) {
+    if (strchr(word, '/'))
+        return path_join(folder, word);
+    const char *path = env_get(env, "PATH");
+    AUTO_FREE char *copy = text_copy(path ? path : "/usr/local/bin:/usr/bin:/bin");
+    char *rest = copy;
+    for (char *part; (part = strsep(&rest, ":"));) {
+        char *file = text_format("%s/%s", part[0] ? part : folder, word);
+        struct stat found;
+        if (stat(file, &found) == 0 && S_ISREG(found.st_mode) && access(file, X_OK) == 0)
+            return file;
+        free(file);
+    }
+    return NULL;
+}
+
+static void set_user(struct launch_body *body, const char *user) {
+    struct passwd *entry = user ? getpwnam(user) : NULL;
+    if (!entry)
+        return;
+    gid_t groups[LAUNCH_GROUPS_MAX];
+    int count = LAUNCH_GROUPS_MAX;
+    if (getgrouplist(user, entry->pw_gid, groups, &count) < 0)
+        count = LAUNCH_GROUPS_MAX;
+    body->change_user = geteuid() == 0;
+    body->uid = entry->pw_uid;
+    body->gid = entry->pw_gid;
+    body->group_count = (uint32_t)count;
+    for (int i = 0; i < count; i++)
+        body->groups[i] = groups[i];
+}
+
+static void add_string(struct buffer *message, const char *text) {
+    buffer_add(message, text, strlen(text) + 1);
+}
+
+/* False when the message is too long or the program is not there: `ret_why` says so. */
+static bool send_request(struct keeper *keeper, const struct launch_request *request,
+                         const char **ret_why) {
+    const struct service_config *config = request->config;
+    AUTO_FREE char *path = find_program(request->argv[0], config->folder, request->env);
+    AUTO_BUFFER struct buffer message = {0};
+    struct launch_head head = {.kind = request->kind, .slot = request->slot, .pid = request->pid};
+    struct launch_body body = {.argc = (uint32_t)text_list_count(request->argv),
+                               .envc = (uint32_t)text_list_count(request->env),
+                               .start_ticks = request->start_ticks,
+                               .nofile = config->nofile,
+                               .umask = (int32_t)config->umask};
+    *ret_why = "its program was not found in PATH, or is not executable";
+    if (!path)
+        return false;
+    set_user(&body, config->user);
+    buffer_add(&message, &head, sizeof head);
+    buffer_add(&message, &body, sizeof body);
+    add_string(&message, request->name);
+    add_string(&message, path);
+    add_string(&message, config->folder);
+    add_string(&message, request->log);
+    for (uint32_t i = 0; i < body.argc; i++)
+        add_string(&message, request->argv[i]);
+    for (uint32_t i = 0; i < body.envc; i++)
+        add_string(&message, request->env[i]);
+    *ret_why = "its arguments and environment are longer than 160 KB";
+    return message.size <= LAUNCH_BYTES_MAX && send_bytes(keeper, buffer_slice(&message));
+}
+
+/* ---- the environment that the keeper adds ---- */
+
+static long hub_port(const struct keeper *keeper) {
+    AUTO_FREE char *path = path_join(keeper->run, "hub.port");
+    AUTO_FREE char *text = NULL;
+    long port = file_read(path, 64, &text, NULL) == 0 ? strtol(text, NULL, 10) : 0;
+    return port > 0 && port <= 65535 ? port : keeper->config->http.port;
+}
+
+static void set_default(char ***env, const char *name, const char *value) {
+    if (!env_get(*env, name))
+        env_set(env, name, value);
+}
+
+/* The bot speaks to the hub on loopback and gets a stand-in for its token: the real one stays
+ * there. */
+static void add_gateway_env(const struct keeper *keeper, const struct service_config *config,
+                            char ***env) {
+    const struct bot_config *bot = config_bot(keeper->config, config->consumer);
+    const char *host = keeper->config->http.host;
+    AUTO_FREE char *root = text_format("http://%s:%ld/telegram", host, hub_port(keeper));
+    AUTO_FREE char *base = text_format("%s/bot", root);
+    const char *real = bot ? bot->token.value : NULL;
+    AUTO_FREE char *token = text_format("%.*s:%s.%s", real ? (int)strcspn(real, ":") : 1,
+                                        real ? real : "1", config->consumer, config->name);
+    set_default(env, "TELEGRAM_API_ROOT", root);
+    set_default(env, "TELEGRAM_BASE_URL", base);
+    const char *const names[] = {"BOT_TOKEN", "TELEGRAM_BOT_TOKEN", "TELEGRAM_TOKEN"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const char *now = env_get(*env, names[i]);
+        bool holds_real = now && real && strcmp(now, real) == 0;
+        if (holds_real || (!now && i == 0))
+            env_set(env, names[i], token);
+    }
+}
+
+static char **complete_env(const struct keeper *keeper, const struct service_config *config,
+                           bool uses_notify) {
+    char **env = memory_array(text_list_count(config->env) + 1, sizeof *env);
+    for (size_t i = 0; config->env && config->env[i]; i++)
+        env[i] = text_copy(config->env[i]);
+    env_set(&env, "HOLDFAST_RUN", keeper->run);
+    env_set(&env, "HOLDFAST_SERVICE", config->name);
+    if (uses_notify) {
+        AUTO_FREE char *path = notify_socket_path(keeper, config->name);
+        env_set(&env, "NOTIFY_SOCKET", path);
+    }
+    if (uses_notify && config->watchdog_ms) {
+        AUTO_FREE char *usec = text_format("%lld", (long long)config->watchdog_ms * 1000);
+        env_set(&env, "WATCHDOG_USEC", usec);
+    }
+    if (config->consumer)
+        add_gateway_env(keeper, config, &env);
+    return env;
+}
+
+/* ---- requests ---- */
+
+static void start_failed(struct keeper *keeper, size_t index, const char *why) {
+    struct service *service = &keeper->services.list[index];
+    log_error("service %s: cannot be started: %s", service->config->name, why);
+    struct service_exit exit = {.code = 127, .known = true};
+    free_slot(keeper, keeper->units[index]->slot);
+    keeper->units[index]->slot = SLOT_NONE;
+    keeper_event(
+        keeper, (struct service_event){.kind = SERVICE_EVENT_EXITED, .index = index, .exit = exit});
+}
+
+void anchor_link_start(struct keeper *keeper, size_t index) {
+    struct unit *unit = keeper->units[index];
+    const struct service_config *config = keeper->services.list[index].config;
+    const char *why = "all 8192 places of the anchor are taken";
+    if (unit->slot == SLOT_NONE)
+        unit->slot = take_slot(keeper);
+    char **env = complete_env(keeper, config, unit->notify != NULL);
+    struct launch_request request = {.kind = LAUNCH_START,
+                                     .slot = unit->slot,
+                                     .name = config->name,
+                                     .config = config,
+                                     .log = unit->log ? service_log_fifo(unit->log) : "",
+                                     .argv = config->argv,
+                                     .env = env};
+    bool sent = unit->slot != SLOT_NONE && send_request(keeper, &request, &why);
+    text_list_free(env);
+    if (!sent && !keeper->anchor_lost)
+        start_failed(keeper, index, why);
+}
+
+static char *probe_slot_name(const char *service) {
+    return text_format("?%s", service);
+}
+
+bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *argv) {
+    struct unit *unit = keeper->units[index];
+    const struct service_config *config = keeper->services.list[index].config;
+    const char *why = NULL;
+    unit->probe_slot = take_slot(keeper);
+    if (unit->probe_slot == SLOT_NONE)
+        return false;
+    char **env = complete_env(keeper, config, false);
+    AUTO_FREE char *name = probe_slot_name(config->name);
+    struct launch_request request = {.kind = LAUNCH_START,
+                                     .slot = unit->probe_slot,
+                                     .name = name,
+                                     .config = config,
+                                     .log = "",
+                                     .argv = argv,
+                                     .env = env};
+    bool sent = send_request(keeper, &request, &why);
+    text_list_free(env);
+    if (!sent) {
+        free_slot(keeper, unit->probe_slot);
+        unit->probe_slot = SLOT_NONE;
+    }
+    return sent;
+}
+
+void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks) {
+    struct unit *unit = keeper->units[index];
+    const struct service_config *config = keeper->services.list[index].config;
+    const char *why = NULL;
+    unit->slot = take_slot(keeper);
+    struct launch_request request = {.kind = LAUNCH_ADOPT,
+                                     .slot = unit->slot,
+                                     .pid = pid,
+                                     .start_ticks = start_ticks,
+                                     .name = config->name,
+                                     .config = config,
+                                     .log = unit->log ? service_log_fifo(unit->log) : "",
+                                     .argv = config->argv,
+                                     .env = config->env};
+    if (unit->slot == SLOT_NONE || !send_request(keeper, &request, &why))
+        log_error("service %s: cannot be adopted: %s", config->name, why ? why : "no place");
+}
+
+void anchor_link_signal(struct keeper *keeper, uint32_t slot, int number) {
+    struct launch_head head = {.kind = LAUNCH_SIGNAL, .slot = slot, .value = number};
+    if (slot != SLOT_NONE)
+        send_head(keeper, &head);
+}
+
+void anchor_link_quit(struct keeper *keeper, int exit_code) {
+    struct launch_head head = {.kind = LAUNCH_QUIT, .value = exit_code};
+    send_head(keeper, &head);
+}
+
+/* ---- what the anchor tells ---- */
+
+static struct service_exit exit_of(int status) {
+    if (status == -1)
+        return (struct service_exit){.code = -1};
+    if (WIFSIGNALED(status))
+        return (struct service_exit){
+            .code = -1, .signal = WTERMSIG(status), .known = true, .core = WCOREDUMP(status)};
+    return (struct service_exit){.code = WEXITSTATUS(status), .known = true};
+}
+
+static void on_probe_slot(struct keeper *keeper, const struct launch_head *head,
+                          struct unit *unit) {
+    if (head->value == LAUNCH_RUNNING)
+        return;
+    if (unit->probe_slot == head->slot) {
+        unit->probe_slot = SLOT_NONE;
+        probe_exec_ended(unit, head->value == LAUNCH_DEAD ? head->status : 127 << 8);
+    }
+    free_slot(keeper, head->slot);
+}
+
+static void on_running(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
+    struct service *service = &keeper->services.list[unit->index];
+    unit->slot = head->slot;
+    if (launch_start_ticks(head->pid, &unit->start_ticks) < 0)
+        unit->start_ticks = 0;
+    if (service->pid == head->pid)
+        return; /* told again: we are the next keeper, or it is an adoption */
+    if (!service_has_process(service)) {
+        /* A former keeper had it started and was killed before it could write that down. */
+        service->state = SERVICE_STARTING;
+        service->wanted = true;
+        service->started_ms = service->since_ms = head->time_ms;
+    }
+    keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_STARTED,
+                                                .index = unit->index,
+                                                .pid = head->pid});
+}
+
+static void on_dead(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
+    struct service *service = &keeper->services.list[unit->index];
+    struct service_event event = {.kind = SERVICE_EVENT_EXITED, .index = unit->index};
+    event.exit = head->value == LAUNCH_DEAD ? exit_of(head->status)
+                                            : (struct service_exit){.code = 126, .known = true};
+    if (head->value == LAUNCH_FAILED)
+        log_error("service %s: no process could be made: %s", service->config->name,
+                  strerror(head->status));
+    if (unit->log) {
+        service_log_flush(unit->log);
+        event.exit.last_lines = service_log_tail(unit->log);
+    }
+    probe_cancel(unit);
+    unit->slot = SLOT_NONE;
+    unit->start_ticks = 0;
+    free_slot(keeper, head->slot);
+    if (service_has_process(service))
+        keeper_event(keeper, event);
+}
+
+static void on_slot(struct keeper *keeper, const struct launch_head *head, const char *name) {
+    size_t index = 0;
+    keeper->slots[head->slot / 8] |= (uint8_t)(1 << head->slot % 8);
+    bool probe = name[0] == '?';
+    if (!keeper_find(keeper, probe ? name + 1 : name, &index)) {
+        /* A service of a former config: end it, and let its exit free the place. */
+        if (head->value == LAUNCH_RUNNING)
+            anchor_link_signal(keeper, head->slot, SIGKILL);
+        else
+            free_slot(keeper, head->slot);
+        return;
+    }
+    struct unit *unit = keeper->units[index];
+    if (probe)
+        on_probe_slot(keeper, head, unit);
+    else if (head->value == LAUNCH_RUNNING)
+        on_running(keeper, head, unit);
+    else
+        on_dead(keeper, head, unit);
+}
+
+static bool still_lives(pid_t pid, int64_t start_ticks) {
+    int64_t now = 0;
+    return pid > 0 && start_ticks && launch_start_ticks(pid, &now) == 0 && now == start_ticks;
+}
+
+/* After the last slot: what we believe to run and the anchor does not know. Either the anchor was
+ * killed and the process is to be adopted, or its start was never carried out. */
+static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
+    keeper->snapshot_done = true;
+    for (size_t i = 0; i < keeper->services.count; i++) {
+        struct service *service = &keeper->services.list[i];
+        struct unit *unit = keeper->units[i];
+        if (!service_has_process(service) || unit->slot != SLOT_NONE)
+            continue;
+        if (still_lives(service->pid, unit->start_ticks)) {
+            events_add(keeper, service->config->name, "started", "adopted: it ran on without us");
+            anchor_link_adopt(keeper, i, service->pid, unit->start_ticks);
+            continue;
+        }
+        struct service_exit unknown = {.code = -1};
+        keeper_event(keeper, (struct service_event){
+                                 .kind = SERVICE_EVENT_EXITED, .index = i, .exit = unknown});
+    }
+    if (head->value > 0)
+        events_add(keeper, "", "keeper_restarted", "the keeper was restarted; no service was");
+    for (size_t i = 0; head->value == 0 && i < keeper->services.count; i++)
+        if (!service_has_process(&keeper->services.list[i]))
+            keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_UP, .index = i});
+}
+
+static void on_host_signal(struct keeper *keeper, int number) {
+    if (number == SIGHUP) {
+        struct config_errors errors = {0};
+        if (keeper_reload(keeper, &errors) != 0)
+            for (size_t i = 0; i < errors.count; i++)
+                log_error("reload: %s: %s", errors.list[i].place, errors.list[i].text);
+        config_errors_deinit(&errors);
+        return;
+    }
+    keeper->host_stops++;
+    keeper_down(keeper, keeper->host_stops > 1, keeper->host_stops > 1 ? 128 + number : 0);
+}
+
+static void on_anchor(uv_poll_t *poll, int status, int events) {
+    struct keeper *keeper = poll->data;
+    enum { MESSAGES_A_TURN = 256 };
+    for (int i = 0; i < MESSAGES_A_TURN && !keeper->quitting && !keeper->anchor_lost; i++) {
+        struct {
+            struct launch_head head;
+            char name[LAUNCH_NAME_BYTES];
+        } message = {0};
+        ssize_t n = recv(LAUNCH_FD, &message, sizeof message, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n < (ssize_t)sizeof message.head) {
+            log_error("the anchor is gone; the services go on by themselves until the next "
+                      "`holdfast up` adopts them");
+            keeper->anchor_lost = true;
+            uv_stop(&keeper->loop);
+            return;
+        }
+        message.name[LAUNCH_NAME_BYTES - 1] = 0;
+        if (message.head.slot >= LAUNCH_SLOTS_MAX)
+            continue;
+        if (message.head.kind == LAUNCH_SLOT)
+            on_slot(keeper, &message.head, message.name);
+        else if (message.head.kind == LAUNCH_SNAPSHOT)
+            on_snapshot(keeper, &message.head);
+        else if (message.head.kind == LAUNCH_HOST)
+            on_host_signal(keeper, message.head.value);
+    }
+}
+
+void anchor_link_open(struct keeper *keeper) {
+    int bytes = 2 * LAUNCH_BYTES_MAX;
+    setsockopt(LAUNCH_FD, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    uv_poll_init(&keeper->loop, &keeper->anchor_poll, LAUNCH_FD);
+    keeper->anchor_poll.data = keeper;
+    uv_poll_start(&keeper->anchor_poll, UV_READABLE, on_anchor);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control socket: one JSON object a line, asked by the command line and the hub. */
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "keeper/keeper.h"
+#include "wire/config.h"
+#include <errno.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+struct control {
+    struct keeper *keeper;
+    struct line_server *server;
+    struct line_connection *listeners[64]; /* who follows the events */
+    size_t listener_count;
+};
+
+struct question {
+    struct keeper *keeper;
+    struct control *control;
+    struct line_connection *connection;
+    const json_t *request;
+};
+
+/* ---- answers ---- */
+
+static void send_json(struct line_connection *connection, json_t *object) {
+    AUTO_FREE char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    if (text)
+        line_send(connection, slice_of(text));
+}
+
+static void answer(const struct question *question, json_t *result) {
+    json_t *id = json_object_get(question->request, "id");
+    send_json(question->connection,
+              json_pack("{s:O?,s:b,s:o}", "id", id, "ok", 1, "result", result));
+}
+
+static void refuse(const struct question *question, const char *code, const char *text) {
+    json_t *id = json_object_get(question->request, "id");
+    send_json(question->connection, json_pack("{s:O?,s:b,s:{s:s,s:s}}", "id", id, "ok", 0, "error",
+                                              "code", code, "text", text));
+}
+
+/* ---- status ---- */
+
+static json_t *exit_json(const struct service *service) {
+    if (!service->exit_count)
+        return json_null();
+    char time[CLOCK_TEXT_BYTES];
+    clock_format(clock_wall_ms() - (clock_ms() - service->last_exit_ms), time);
+    const struct service_exit *exit = &service->last_exit;
+    return json_pack("{s:s,s:i,s:i,s:b,s:I,s:s}", "time", time, "code", exit->code, "signal",
+                     exit->signal, "known", exit->known, "uptime_ms",
+                     (json_int_t)service->last_life_ms, "why", service->why);
+}
+
+static const char *health_word(const struct service *service) {
+    bool looked_at = service->config->health.kind != PROBE_NONE || service->config->watchdog_ms;
+    if (!looked_at || service->state != SERVICE_READY)
+        return "unknown";
+    return service->healthy && service->probe_failures == 0 ? "healthy" : "unhealthy";
+}
+
+static json_t *service_json(struct keeper *keeper, size_t index) {
+    const struct service *service = &keeper->services.list[index];
+    const struct unit *unit = keeper->units[index];
+    int64_t now = clock_ms();
+    bool runs = service_has_process(service);
+    json_t *object = json_pack(
+        "{s:s,s:s,s:i,s:b,s:I,s:I,s:I,s:I,s:b,s:s?,s:s,s:s,s:s,s:o}", "name", service->config->name,
+        "state", service_state_names[service->state], "pid", (int)service->pid, "ready",
+        service->state == SERVICE_READY, "since_ms", (json_int_t)(now - service->since_ms),
+        "uptime_ms", (json_int_t)(runs ? now - service->started_ms : 0), "restarts",
+        (json_int_t)service->restarts_total, "exits", (json_int_t)service->exit_count, "critical",
+        service->config->critical, "consumer", service->config->consumer, "health",
+        health_word(service), "status_text", unit->status_text, "why", service->why, "last_exit",
+        exit_json(service));
+    must(object);
+    if (unit->log)
+        json_object_set_new(object, "log_dropped_bytes",
+                            json_integer(service_log_dropped(unit->log)));
+    const char *log_error = !unit->log ? "it has no log"
+                            : service_log_error(unit->log) < 0
+                                ? strerror(-service_log_error(unit->log))
+                                : NULL;
+    if (log_error)
+        json_object_set_new(object, "log_error", json_string(log_error));
+    return object;
+}
+
+static void on_status(const struct question *question) {
+    struct keeper *keeper = question->keeper;
+    json_t *services = json_array();
+    for (size_t i = 0; i < keeper->services.count; i++)
+        if (!keeper->units[i]->leaving || service_has_process(&keeper->services.list[i]))
+            json_array_append_new(services, service_json(keeper, i));
+    answer(question,
+           json_pack("{s:s,s:s,s:i,s:i,s:I,s:I,s:s,s:b,s:o}", "name", keeper->config->name,
+                     "version", HOLDFAST_VERSION, "pid", (int)getppid(), "keeper_pid",
+                     (int)getpid(), "uptime_ms", (json_int_t)(clock_ms() - keeper->up_ms),
+                     "keeper_uptime_ms", (json_int_t)(clock_ms() - keeper->started_ms), "config",
+                     keeper->config->path, "stopping", keeper->services.ending, "services",
+                     services));
+}
+
+/* ---- wishes ---- */
+
+static bool find_all(const struct question *question, const json_t *names) {
+    size_t i;
+    json_t *name;
+    json_array_foreach(names, i, name) {
+        size_t index = 0;
+        const char *text = json_string_value(name);
+        if (text && keeper_find(question->keeper, text, &index))
+            continue;
+        const char *known[CONFIG_SERVICES_MAX + 1];
+        for (size_t k = 0; k < question->keeper->services.count; k++)
+            known[k] = question->keeper->services.list[k].config->name;
+        known[question->keeper->services.count] = NULL;
+        const char *nearest = text ? text_did_you_mean(text, known) : NULL;
+        AUTO_FREE char *why = text_format(
+            "'%s' is not a service%s%s%s", text ? text : "?", nearest ? "; did you mean '" : "",
+            nearest ? nearest : "; `holdfast status` lists them", nearest ? "'?" : "");
+        refuse(question, "unknown_service", why);
+        return false;
+    }
+    return true;
+}
+
+/* All but the hub, when nobody is named: who asks through the hub wants its answer. */
+static void for_services(const struct question *question, enum service_event_kind kind) {
+    struct keeper *keeper = question->keeper;
+    const json_t *names = json_object_get(question->request, "services");
+    bool all = json_is_true(json_object_get(question->request, "all"));
+    if (!all && json_array_size(names) == 0) {
+        refuse(question, "no_service", "name at least one service, or say all");
+        return;
+    }
+    if (!all && !find_all(question, names))
+        return;
+    if (keeper->services.ending) {
+        refuse(question, "stopping", "everything is being stopped");
+        return;
+    }
+    answer(question, json_object());
+    for (size_t i = 0; i < keeper->services.count; i++) {
+        bool named = all && !keeper->services.list[i].config->is_hub;
+        for (size_t k = 0; k < json_array_size(names); k++)
+            named |= strcmp(json_string_value(json_array_get(names, k)),
+                            keeper->services.list[i].config->name) == 0;
+        if (named)
+            keeper_event(keeper, (struct service_event){.kind = kind, .index = i});
+    }
+}
+
+static void on_start(const struct question *question) {
+    for_services(question, SERVICE_EVENT_UP);
+}
+
+static void on_stop(const struct question *question) {
+    for_services(question, SERVICE_EVENT_DOWN);
+}
+
+static void on_restart(const struct question *question) {
+    for_services(question, SERVICE_EVENT_RESTART);
+}
+
+static void on_down(const struct question *question) {
+    answer(question, json_object());
+    keeper_down(question->keeper, false, 0);
+}
+
+static void on_ping(const struct question *question) {
+    answer(question, json_pack("{s:b}", "pong", 1));
+}
+
+static void on_reload(const struct question *question) {
+    struct config_errors errors = {0};
+    if (keeper_reload(question->keeper, &errors) == 0) {
+        answer(question, json_object());
+    } else {
+        AUTO_BUFFER struct buffer text = {0};
+        for (size_t i = 0; i < errors.count; i++)
+            buffer_print(&text, "%s%s: %s", i ? "\n" : "", errors.list[i].place,
+                         errors.list[i].text);
+        buffer_add_text(&text, "\nnothing was changed");
+        refuse(question, "config", text.data);
+    }
+    config_errors_deinit(&errors);
+}
+
+/* ---- events ---- */
+
+static void send_event(void *context, struct slice line) {
+    line_send(context, line);
+}
+
+static void on_events(const struct question *question) {
+    struct control *control = question->control;
+    int64_t after = json_integer_value(json_object_get(question->request, "after"));
+    answer(question, json_object());
+    events_since(question->keeper->events, after, send_event, question->connection);
+    bool follow = json_is_true(json_object_get(question->request, "follow"));
+    if (follow && control->listener_count < COUNT_OF(control->listeners))
+        control->listeners[control->listener_count++] = question->connection;
+}
+
+void control_tell_event(struct control *control, struct slice line) {
+    for (size_t i = 0; i < control->listener_count; i++)
+        line_send(control->listeners[i], line);
+}
+
+/* ---- the socket ---- */
+
+static const struct {
+    const char *name;
+    void (*handle)(const struct question *question);
+} handlers[] = {{"status", on_status},   {"start", on_start}, {"stop", on_stop},
+                {"restart", on_restart}, {"down", on_down},   {"reload", on_reload},
+                {"events", on_events},   {"ping", on_ping}};
+
+static void on_line(void *context, struct line_connection *connection, struct slice line) {
+    struct control *control = context;
+    json_t *request = json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES, NULL);
+    struct question question = {.keeper = control->keeper,
+                                .control = control,
+                                .connection = connection,
+                                .request = request};
+    const char *name = json_string_value(json_object_get(request, "do"));
+    bool handled = false;
+    for (size_t i = 0; name && i < COUNT_OF(handlers) && !handled; i++) {
+        handled = strcmp(name, handlers[i].name) == 0;
+        if (handled)
+            handlers[i].handle(&question);
+    }
+    if (!handled)
+        refuse(&question, "unknown_request",
+               "expected one JSON object a line, such as {\"id\":1,\"do\":\"status\"}");
+    json_decref(request);
+}
+
+static void on_closed(void *context, struct line_connection *connection, int reason) {
+    struct control *control = context;
+    for (size_t i = 0; i < control->listener_count; i++)
+        if (control->listeners[i] == connection)
+            control->listeners[i--] = control->listeners[--control->listener_count];
+}
+
+struct control *control_open(struct keeper *keeper) {
+    static const struct line_events events = {.line = on_line, .closed = on_closed};
+    struct control *control = memory_new(sizeof *control);
+    AUTO_FREE char *path = path_join(keeper->run, "control.sock");
+    struct line_options options = {
+        .path = path, .clients_max = 256, .events = &events, .context = control};
+    control->keeper = keeper;
+    int r = line_server_open(&keeper->loop, &options, &control->server);
+    if (r < 0)
+        fatal(EX_UNAVAILABLE, "the control socket %s cannot be opened: %s", path, strerror(-r));
+    return control;
+}
+
+/* The loop ends with the program: what the closing connections still hold goes with it. */
+struct control *control_close(struct control *control) {
+    control->server = line_server_close(control->server);
+    uv_run(&control->keeper->loop, UV_RUN_NOWAIT);
+    free(control);
+    return NULL;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A changed config, all or nothing: a service whose definition is the same goes on untouched; a
+ * changed one is restarted; a new one is started; one that is gone is stopped. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "keeper/keeper.h"
+#include "wire/config.h"
+#include <errno.h>
+#include <stdio.h>
+
+enum change { CHANGE_NONE, CHANGE_NEW, CHANGE_DEFINITION, CHANGE_LEAVING };
+
+static int refuse(struct config_errors *errors, const char *place, const char *text) {
+    errors->list = memory_grow(errors->list, errors->count + 1, sizeof *errors->list);
+    errors->list[errors->count++] = (struct config_error){text_copy(place), text_copy(text)};
+    return CONFIG_INVALID;
+}
+
+/* What still runs but is not in the new file goes along at the end of its list until it is down. */
+static void carry_leaving(struct keeper *keeper, struct config *next) {
+    size_t known = next->service_count;
+    for (size_t i = 0; i < keeper->config->service_count; i++) {
+        struct service_config *old = &keeper->config->services[i];
+        bool gone = true;
+        for (size_t k = 0; k < known; k++)
+            gone &= strcmp(next->services[k].name, old->name) != 0;
+        if (!gone || !service_has_process(&keeper->services.list[i]))
+            continue;
+        next->services =
+            memory_grow(next->services, next->service_count + 1, sizeof *next->services);
+        struct service_config *moved = &next->services[next->service_count++];
+        *moved = *old;
+        moved->needs = text_list_free(moved->needs);
+        const char *name = old->name;
+        *old = (struct service_config){.name = text_copy(name)};
+    }
+}
+
+static void move_service(struct keeper *keeper, struct services *next, struct unit **units,
+                         size_t from, size_t to) {
+    struct service *old = &keeper->services.list[from], *new = &next->list[to];
+    memcpy(new, old, offsetof(struct service, config));
+    new->state_at_ms = old->state_at_ms;
+    new->watchdog_at_ms = old->watchdog_at_ms;
+    new->probe_at_ms = old->probe_at_ms;
+    units[to] = keeper->units[from];
+    units[to]->index = to;
+    keeper->units[from] = NULL;
+}
+
+/* A probe under way points into the old config: it is given up, the next one comes soon. */
+static void stop_probes(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->services.count; i++) {
+        struct unit *unit = keeper->units[i];
+        bool under_way = unit->probe || unit->probe_slot != SLOT_NONE;
+        probe_cancel(unit);
+        if (under_way)
+            keeper->services.list[i].probe_at_ms = clock_ms() + 1;
+    }
+}
+
+static void refit_unit(struct keeper *keeper, size_t index) {
+    struct unit *unit = keeper->units[index];
+    const struct service_config *config = keeper->services.list[index].config;
+    bool uses_notify = config->ready.kind == PROBE_NOTIFY || config->watchdog_ms;
+    if (unit->log)
+        service_log_set_limits(unit->log, config->log_bytes_max, config->log_files);
+    if (uses_notify && !unit->notify)
+        unit->notify = notify_socket_open(unit);
+    if (!uses_notify)
+        unit->notify = notify_socket_close(unit->notify);
+}
+
+static void apply_change(struct keeper *keeper, size_t index, enum change change) {
+    struct service *service = &keeper->services.list[index];
+    enum service_event_kind kind = SERVICE_EVENT_UP;
+    if (change == CHANGE_LEAVING) {
+        keeper->units[index]->leaving = true;
+        kind = SERVICE_EVENT_DOWN;
+    } else if (change == CHANGE_DEFINITION) {
+        refit_unit(keeper, index);
+        if (!service->wanted)
+            return;
+        kind = SERVICE_EVENT_RESTART;
+    } else if (change == CHANGE_NONE) {
+        return;
+    }
+    keeper_event(keeper, (struct service_event){.kind = kind, .index = index});
+}
+
+static enum change change_of(const struct keeper *keeper, const struct config *next, size_t index,
+                             size_t known, size_t *ret_from) {
+    const struct service_config *config = &next->services[index];
+    if (index >= known) {
+        for (size_t i = 0; i < keeper->services.count; i++)
+            if (strcmp(keeper->config->services[i].name, config->name) == 0)
+                *ret_from = i;
+        return CHANGE_LEAVING;
+    }
+    for (size_t i = 0; i < keeper->config->service_count; i++) {
+        if (strcmp(keeper->config->services[i].name, config->name) != 0)
+            continue;
+        *ret_from = i;
+        bool same = service_config_equal(&keeper->config->services[i], config);
+        if (config->is_hub)
+            same = same && config_hub_part_equal(keeper->config, next);
+        return same ? CHANGE_NONE : CHANGE_DEFINITION;
+    }
+    return CHANGE_NEW;
+}
+
+static void drop_old(struct keeper *keeper, struct services *old, struct unit **old_units) {
+    for (size_t i = 0; i < old->count; i++) {
+        if (!old_units[i])
+            continue;
+        state_forget(keeper, old->list[i].config->name);
+        keeper_close_unit(old_units[i]);
+    }
+    free(old_units);
+    services_deinit(old);
+}
+
+static void apply(struct keeper *keeper, struct config *next) {
+    size_t known = next->service_count;
+    enum change *changes = memory_array(known + keeper->services.count, sizeof *changes);
+    size_t *from = memory_array(known + keeper->services.count, sizeof *from);
+    for (size_t i = 0; i < known; i++)
+        changes[i] = change_of(keeper, next, i, known, &from[i]);
+    carry_leaving(keeper, next);
+    for (size_t i = known; i < next->service_count; i++)
+        changes[i] = change_of(keeper, next, i, known, &from[i]);
+    stop_probes(keeper);
+    struct services services;
+    services_init(&services, next);
+    struct unit **units = memory_array(services.count, sizeof *units);
+    for (size_t i = 0; i < services.count; i++)
+        if (changes[i] != CHANGE_NEW)
+            move_service(keeper, &services, units, from[i], i);
+    struct services old = keeper->services;
+    struct unit **old_units = keeper->units;
+    struct config *old_config = keeper->config;
+    keeper->services = services;
+    keeper->units = units;
+    keeper->config = next;
+    drop_old(keeper, &old, old_units);
+    for (size_t i = 0; i < services.count; i++)
+        if (changes[i] == CHANGE_NEW)
+            keeper_open_unit(keeper, i);
+    config_free(old_config);
+    for (size_t i = 0; i < services.count; i++)
+        apply_change(keeper, i, changes[i]);
+    free(changes);
+    free(from);
+}
+
+int keeper_reload(struct keeper *keeper, struct config_errors *errors) {
+    struct config *next = NULL;
+    int r = config_load(keeper->config_path, keeper->run, &next, errors);
+    if (r < 0)
+        return refuse(errors, keeper->config_path, strerror(-r));
+    if (r == CONFIG_INVALID) {
+        events_add(keeper, "", "config", "the changed config has errors; the old one stays");
+        return r;
+    }
+    if (strcmp(next->data, keeper->config->data) != 0) {
+        config_free(next);
+        return refuse(errors, keeper->config_path,
+                      "data: cannot change while running; `holdfast down`, then `holdfast up`");
+    }
+    apply(keeper, next);
+    events_add(keeper, "", "config", "the changed config is in force");
+    return 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One small JSON file per service in <run>/state: what the next keeper needs to go on. On tmpfs, so
+ * a restart needs no working disk, and after a reboot it is gone, as it should be. */
+#include "base/file.h"
+#include "base/log.h"
+#include "keeper/keeper.h"
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum field_type { FIELD_BOOL, FIELD_INT, FIELD_LONG, FIELD_TEXT };
+struct field {
+    const char *name;
+    enum field_type type;
+    size_t offset;
+};
+#define S(name, type)                                                                              \
+    { #name, type, offsetof(struct service, name) }
+static const struct field fields[] = {
+    S(state, FIELD_INT),
+    S(wanted, FIELD_BOOL),
+    S(again, FIELD_BOOL),
+    S(was_ready, FIELD_BOOL),
+    S(healthy, FIELD_BOOL),
+    S(killed, FIELD_BOOL),
+    S(pid, FIELD_INT),
+    S(restarts, FIELD_LONG),
+    S(restarts_total, FIELD_LONG),
+    S(since_ms, FIELD_LONG),
+    S(started_ms, FIELD_LONG),
+    S(exit_count, FIELD_LONG),
+    S(last_exit_ms, FIELD_LONG),
+    S(last_life_ms, FIELD_LONG),
+    S(why, FIELD_TEXT),
+    S(last_exit.code, FIELD_INT),
+    S(last_exit.signal, FIELD_INT),
+    S(last_exit.known, FIELD_BOOL),
+};
+#undef S
+
+static char *state_path(const struct keeper *keeper, const char *name) {
+    return text_format("%s/state/%s", keeper->run, name);
+}
+
+static json_t *field_to_json(const void *field, enum field_type type) {
+    switch (type) {
+    case FIELD_BOOL:
+        return json_boolean(*(const bool *)field);
+    case FIELD_INT:
+        return json_integer(*(const int *)field);
+    case FIELD_LONG:
+        return json_integer(*(const int64_t *)field);
+    case FIELD_TEXT:
+        return json_string_nocheck(field);
+    }
+    return json_null();
+}
+
+static void field_from_json(void *field, enum field_type type, const json_t *value) {
+    if (type == FIELD_BOOL && json_is_boolean(value))
+        *(bool *)field = json_is_true(value);
+    else if (type == FIELD_INT && json_is_integer(value))
+        *(int *)field = (int)json_integer_value(value);
+    else if (type == FIELD_LONG && json_is_integer(value))
+        *(int64_t *)field = json_integer_value(value);
+    else if (type == FIELD_TEXT && json_is_string(value))
+        snprintf(field, SERVICE_TEXT_BYTES, "%s", json_string_value(value));
+}
+
+static void save(struct keeper *keeper, size_t index) {
+    struct service *service = &keeper->services.list[index];
+    struct unit *unit = keeper->units[index];
+    json_t *object = json_object();
+    for (size_t i = 0; i < COUNT_OF(fields); i++)
+        json_object_set_new(object, fields[i].name,
+                            field_to_json((char *)service + fields[i].offset, fields[i].type));
+    json_object_set_new(object, "start_ticks", json_integer(unit->start_ticks));
+    json_object_set_new(object, "status_text", json_string_nocheck(unit->status_text));
+    AUTO_FREE char *text = json_dumps(object, JSON_COMPACT);
+    AUTO_FREE char *path = state_path(keeper, service->config->name);
+    json_decref(object);
+    int r = text ? file_replace_fast(path, slice_of(text), 0600) : -ENOMEM;
+    if (r < 0)
+        log_error("service %s: its run state cannot be written to %s: %s", service->config->name,
+                  path, strerror(-r));
+    memcpy(&unit->saved, service, offsetof(struct service, config));
+}
+
+void state_save_changed(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->services.count; i++)
+        if (memcmp(&keeper->units[i]->saved, &keeper->services.list[i],
+                   offsetof(struct service, config)) != 0)
+            save(keeper, i);
+}
+
+static void load(struct keeper *keeper, size_t index) {
+    struct service *service = &keeper->services.list[index];
+    struct unit *unit = keeper->units[index];
+    AUTO_FREE char *path = state_path(keeper, service->config->name);
+    json_t *object = json_load_file(path, 0, NULL);
+    for (size_t i = 0; json_is_object(object) && i < COUNT_OF(fields); i++)
+        field_from_json((char *)service + fields[i].offset, fields[i].type,
+                        json_object_get(object, fields[i].name));
+    if ((unsigned)service->state >= SERVICE_STATE_COUNT)
+        service->state = SERVICE_STOPPED;
+    unit->start_ticks = json_integer_value(json_object_get(object, "start_ticks"));
+    const char *status = json_string_value(json_object_get(object, "status_text"));
+    snprintf(unit->status_text, sizeof unit->status_text, "%s", status ? status : "");
+    json_decref(object);
+    memcpy(&unit->saved, service, offsetof(struct service, config));
+}
+
+void state_load(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->services.count; i++)
+        load(keeper, i);
+}
+
+void state_forget(struct keeper *keeper, const char *name) {
+    AUTO_FREE char *path = state_path(keeper, name);
+    unlink(path);
+}

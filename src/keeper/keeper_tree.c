@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a service leaves behind: children that changed their session or double-forked come to the
+ * anchor (subreaper) and are known by the session or by the marks in their environment. A process
+ * that wiped its environment and left the session is not found this way; a cgroup would. */
+#include "base/file.h"
+#include "keeper/keeper.h"
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { PASSES_MAX = 20, ENVIRON_BYTES_MAX = 1 << 20 };
+
+struct sweep {
+    char *service_mark, *run_mark; /* "HOLDFAST_SERVICE=bot" */
+    pid_t session;
+};
+
+static bool in_session(pid_t pid, pid_t session) {
+    return session > 0 && getsid(pid) == session;
+}
+
+static bool environ_has(const char *text, size_t size, const char *mark) {
+    size_t length = strlen(mark) + 1; /* its NUL too */
+    for (const char *p = text, *end = text + size; p < end; p += strnlen(p, (size_t)(end - p)) + 1)
+        if ((size_t)(end - p) >= length && memcmp(p, mark, length) == 0)
+            return true;
+    return false;
+}
+
+static bool is_marked(pid_t pid, const struct sweep *sweep) {
+    char path[64];
+    AUTO_FREE char *text = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    if (file_read(path, ENVIRON_BYTES_MAX, &text, &size) < 0)
+        return false;
+    return environ_has(text, size, sweep->service_mark) && environ_has(text, size, sweep->run_mark);
+}
+
+static bool is_of_service(pid_t pid, const struct sweep *sweep) {
+    return in_session(pid, sweep->session) || is_marked(pid, sweep);
+}
+
+/* The descriptor names the process before the last look at it, so that no stranger who got its id
+ * is hit. */
+static bool kill_one(pid_t pid, const struct sweep *sweep) {
+    AUTO_FD int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0 || !is_of_service(pid, sweep))
+        return false;
+    return syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+}
+
+static int sweep_once(const struct sweep *sweep) {
+    DIR *proc = opendir("/proc");
+    int killed = 0;
+    for (struct dirent *entry; proc && (entry = readdir(proc));) {
+        pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atoi(entry->d_name) : 0;
+        if (pid > 1 && pid != getpid() && pid != getppid() && is_of_service(pid, sweep))
+            killed += kill_one(pid, sweep);
+    }
+    if (proc)
+        closedir(proc);
+    return killed;
+}
+
+/* Zombies have an empty environment and are seen by their session only: a pass that kills the same
+ * few again is as good as one that finds none. */
+int tree_sweep(const struct keeper *keeper, const char *name, pid_t session) {
+    struct sweep sweep = {.session = session};
+    sweep.service_mark = text_format("HOLDFAST_SERVICE=%s", name);
+    sweep.run_mark = text_format("HOLDFAST_RUN=%s", keeper->run);
+    int killed = 0, last = -1;
+    for (int pass = 0; pass < PASSES_MAX; pass++) {
+        int now = sweep_once(&sweep);
+        if (now == 0 || now == last)
+            break;
+        killed = now > killed ? now : killed;
+        last = now;
+    }
+    free(sweep.service_mark);
+    free(sweep.run_mark);
+    return killed;
+}

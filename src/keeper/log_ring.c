@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/log_ring.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { PAGE_BYTES = 4096, MAGIC = 0x48464c31 };
+
+struct log_ring_head {
+    uint32_t magic;
+    uint32_t newest; /* index of the file announced last */
+    struct {
+        uint64_t inode, start; /* stream offset of the file's first byte */
+    } files[2];
+};
+
+int log_ring_open(struct log_ring *ring, const char *path) {
+    *ring = (struct log_ring){0};
+    AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, PAGE_BYTES + LOG_RING_BYTES) < 0)
+        return -errno;
+    char *memory =
+        mmap(NULL, PAGE_BYTES + LOG_RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    ring->head = (struct log_ring_head *)(void *)memory;
+    ring->bytes = memory + PAGE_BYTES;
+    return 0;
+}
+
+void log_ring_close(struct log_ring *ring) {
+    if (ring->head)
+        munmap(ring->head, PAGE_BYTES + LOG_RING_BYTES);
+    *ring = (struct log_ring){0};
+}
+
+static char *at(const struct log_ring *ring, uint64_t offset) {
+    return ring->bytes + offset % LOG_RING_BYTES;
+}
+
+/* The writer zeroes what it wrote only after the write: up to LOG_WRITE_BYTES behind `written` may
+ * still hold old bytes, so data never reaches into that zone. */
+static uint64_t data_limit(uint64_t written) {
+    return written + LOG_RING_BYTES - LOG_WRITE_BYTES;
+}
+
+static void clear(struct log_ring *ring, uint64_t from, uint64_t to) {
+    for (uint64_t o = from; o < to;) {
+        size_t run = LOG_RING_BYTES - (size_t)(o % LOG_RING_BYTES);
+        if (run > to - o)
+            run = (size_t)(to - o);
+        memset(at(ring, o), 0, run);
+        o += run;
+    }
+}
+
+static bool known_start(const struct log_ring *ring, uint64_t inode, uint64_t *ret) {
+    for (int i = 0; ring->head->magic == MAGIC && i < 2; i++) {
+        if (ring->head->files[i].inode == inode) {
+            *ret = ring->head->files[i].start;
+            return true;
+        }
+    }
+    return false;
+}
+
+void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes) {
+    uint64_t start = 0;
+    if (!known_start(ring, inode, &start)) {
+        memset(ring->bytes, 0, LOG_RING_BYTES);
+        *ring->head = (struct log_ring_head){.magic = MAGIC};
+        ring->head->files[0].inode = inode;
+        ring->head->files[0].start = LOG_RING_BYTES; /* so that no offset is ever negative */
+        ring->received = ring->written = LOG_RING_BYTES + file_bytes;
+        return;
+    }
+    uint64_t written = start + file_bytes, last = data_limit(written);
+    while (last > written && *at(ring, last - 1) == 0)
+        last--;
+    /* Zeros before data: the file was cut from outside. They are no text; start at the text. */
+    uint64_t first = written;
+    while (first < last && *at(ring, first) == 0)
+        first++;
+    for (int i = 0; i < 2; i++)
+        ring->head->files[i].start += first - written;
+    for (uint64_t o = first; o < last; o++)
+        if (*at(ring, o) == 0)
+            *at(ring, o) = ' ';
+    ring->written = first;
+    ring->received = last;
+    clear(ring, last, first + LOG_RING_BYTES);
+}
+
+void log_ring_announce(struct log_ring *ring, uint64_t inode) {
+    uint32_t next = !ring->head->newest;
+    ring->head->files[next].start = ring->written;
+    ring->head->files[next].inode = inode;
+    ring->head->newest = next;
+}
+
+size_t log_ring_room(const struct log_ring *ring) {
+    return (size_t)(data_limit(atomic_load(&ring->written)) - atomic_load(&ring->received));
+}
+
+int log_ring_pieces(struct log_ring *ring, struct iovec pieces[2]) {
+    uint64_t from = atomic_load(&ring->received);
+    size_t room = log_ring_room(ring);
+    size_t first = LOG_RING_BYTES - (size_t)(from % LOG_RING_BYTES);
+    if (first > room)
+        first = room;
+    pieces[0] = (struct iovec){at(ring, from), first};
+    pieces[1] = (struct iovec){ring->bytes, room - first};
+    return room == 0 ? 0 : room > first ? 2 : 1;
+}
+
+void log_ring_received(struct log_ring *ring, size_t bytes) {
+    uint64_t from = atomic_load(&ring->received);
+    for (uint64_t o = from; o < from + bytes;) {
+        size_t run = LOG_RING_BYTES - (size_t)(o % LOG_RING_BYTES);
+        if (run > from + bytes - o)
+            run = (size_t)(from + bytes - o);
+        for (char *p = at(ring, o), *end = p + run; (p = memchr(p, 0, (size_t)(end - p)));)
+            *p = ' ';
+        o += run;
+    }
+    atomic_store(&ring->received, from + bytes);
+}
+
+void log_ring_put(struct log_ring *ring, struct slice text) {
+    must(text.size <= log_ring_room(ring));
+    struct iovec pieces[2];
+    int count = log_ring_pieces(ring, pieces);
+    size_t done = 0;
+    for (int i = 0; i < count && done < text.size; i++) {
+        size_t size = text.size - done < pieces[i].iov_len ? text.size - done : pieces[i].iov_len;
+        memcpy(pieces[i].iov_base, text.data + done, size);
+        done += size;
+    }
+    log_ring_received(ring, text.size);
+}
+
+size_t log_ring_peek(const struct log_ring *ring, char *ret) {
+    uint64_t from = atomic_load(&ring->written);
+    size_t size = (size_t)(atomic_load(&ring->received) - from);
+    if (size > LOG_WRITE_BYTES)
+        size = LOG_WRITE_BYTES;
+    size_t first = LOG_RING_BYTES - (size_t)(from % LOG_RING_BYTES);
+    if (first > size)
+        first = size;
+    memcpy(ret, at(ring, from), first);
+    memcpy(ret + first, ring->bytes, size - first);
+    return size;
+}
+
+void log_ring_written(struct log_ring *ring, size_t bytes) {
+    uint64_t from = atomic_load(&ring->written);
+    clear(ring, from, from + bytes);
+    atomic_store(&ring->written, from + bytes);
+}

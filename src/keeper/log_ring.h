@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* log_ring.h - what a service printed and the disk does not have yet: a bounded ring in shared
+ * memory on tmpfs, which outlives the keeper.
+ *
+ * Filled by the loop's thread, emptied by the writer thread. The ring is zero ahead of the data,
+ * and the size of the log file says what was written: so a keeper that comes after a kill -9 knows
+ * both ends without a counter that could lie. NUL bytes of a service become blanks for that. */
+#pragma once
+#include "base/common.h"
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+enum {
+    LOG_RING_BYTES = 256 * 1024, /* touched pages count, untouched ones do not */
+    LOG_WRITE_BYTES = 64 * 1024, /* at most in one write; a longer line is cut there */
+    LOG_TAIL_BYTES = 2048,       /* last words kept for the death history */
+};
+struct log_ring_head; /* one page, shared */
+
+struct log_ring {
+    struct log_ring_head *head;
+    char *bytes;               /* LOG_RING_BYTES */
+    _Atomic uint64_t received; /* offsets in the stream of this ring; index = offset % size */
+    _Atomic uint64_t written;
+};
+/* Maps the ring file, making it if needed. After this: log_ring_bind(). */
+MUST_CHECK int log_ring_open(struct log_ring *ring, const char *path);
+void log_ring_close(struct log_ring *ring);
+
+/* Says which log file the stream goes on in: finds where it stood when the inode is known, else
+ * starts anew with an empty ring. */
+void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes);
+/* Before a rotation: the file with this inode will begin at `written`. */
+void log_ring_announce(struct log_ring *ring, uint64_t inode);
+
+/* Reader's side: free room as one or two pieces; then what was put there becomes visible. */
+size_t log_ring_room(const struct log_ring *ring);
+int log_ring_pieces(struct log_ring *ring, struct iovec pieces[2]);
+void log_ring_received(struct log_ring *ring, size_t bytes);
+void log_ring_put(struct log_ring *ring, struct slice text); /* text must fit the room */
+
+/* Writer's side: copies up to LOG_WRITE_BYTES, without taking them. */
+size_t log_ring_peek(const struct log_ring *ring, char *ret);
+void log_ring_written(struct log_ring *ring, size_t bytes);

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/service_log.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/secret.h"
+#include "keeper/log_ring.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { READ_BYTES_A_TURN = 512 * 1024, RETRY_MS = 1000, NOTE_BYTES = 160 };
+
+struct service_log {
+    struct log_writer *writer;
+    struct log_ring ring;
+    char *name, *fifo, *path; /* path: of the current log file */
+    int fifo_fd;
+    uv_poll_t poll;
+    bool owes_newline; /* the service ended in the middle of a line */
+    char last_byte;
+    char tail[2 * LOG_TAIL_BYTES];
+    size_t tail_size;
+    int64_t dropped;        /* all */
+    int64_t dropped_unsaid; /* not yet told in the log */
+    int64_t full_since_ms;  /* ring full; 0: it is not */
+    bool dropping;          /* reads and drops, because the disk does not move */
+    /* shared with the writer thread */
+    _Atomic bool waiting; /* the loop does not read: the ring is full */
+    _Atomic int error;
+    _Atomic int64_t moved_ms; /* the writer last got bytes to the disk */
+    _Atomic int64_t bytes_max, files;
+    /* writer thread only */
+    int fd;
+    int64_t size;
+    struct service_log *next; /* in writer->logs */
+};
+
+struct log_writer {
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards logs and the flags below */
+    pthread_cond_t wake, idle;
+    struct service_log *logs;
+    struct service_log *current; /* in the writer's hands */
+    bool work, end, ended;
+    uv_async_t room;     /* the ring of a waiting log may have room again */
+    uv_timer_t patience; /* runs while some log waits for room */
+    uv_loop_t *loop;
+    char chunk[LOG_WRITE_BYTES + 1];
+};
+
+/* ---- writer thread: ring to file ---- */
+
+static int open_log_file(struct service_log *log) {
+    AUTO_FREE char *next = text_format("%s.next", log->path);
+    if (access(log->path, F_OK) < 0 && access(next, F_OK) == 0 && rename(next, log->path) < 0)
+        return -errno;
+    AUTO_FD int fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    struct stat found;
+    if (fd < 0 || fstat(fd, &found) < 0)
+        return -errno;
+    log->size = found.st_size;
+    log_ring_bind(&log->ring, (uint64_t)found.st_ino, (uint64_t)found.st_size);
+    log->fd = take_fd(&fd);
+    return 0;
+}
+
+static void shift_old_files(const struct service_log *log) {
+    int64_t files = log->files;
+    for (int64_t i = files - 1; i >= 1; i--) {
+        AUTO_FREE char *to = text_format("%s.%lld", log->path, (long long)i);
+        AUTO_FREE char *from =
+            i == 1 ? text_copy(log->path) : text_format("%s.%lld", log->path, (long long)i - 1);
+        (void)rename(from, to);
+    }
+    if (files == 1)
+        unlink(log->path);
+}
+
+/* The new file's inode is known to the ring before any name changes: a kill in between is seen. */
+static int rotate(struct service_log *log) {
+    AUTO_FREE char *next = text_format("%s.next", log->path);
+    AUTO_FD int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
+    struct stat made;
+    if (fd < 0 || fstat(fd, &made) < 0)
+        return -errno;
+    log_ring_announce(&log->ring, (uint64_t)made.st_ino);
+    shift_old_files(log);
+    if (rename(next, log->path) < 0)
+        return -errno;
+    close(log->fd);
+    log->fd = take_fd(&fd);
+    log->size = 0;
+    return 0;
+}
+
+/* Whole lines only, unless one is longer than a write. */
+static size_t cut_at_line(const char *chunk, size_t size) {
+    const char *last = memrchr(chunk, '\n', size);
+    if (last)
+        return (size_t)(last - chunk) + 1;
+    return size == LOG_WRITE_BYTES ? size : 0;
+}
+
+/* What still fits the current file, in whole lines; a single line longer than a file goes alone. */
+static size_t cut_to_file(const struct service_log *log, const char *chunk, size_t size) {
+    int64_t room = log->bytes_max - log->size;
+    if ((int64_t)size <= room)
+        return size;
+    const char *last = room > 0 ? memrchr(chunk, '\n', (size_t)room) : NULL;
+    if (last)
+        return (size_t)(last - chunk) + 1;
+    const char *first = log->size == 0 ? memchr(chunk, '\n', size) : NULL;
+    return log->size > 0 ? 0 : first ? (size_t)(first - chunk) + 1 : size;
+}
+
+static int write_some(struct service_log *log, char *chunk, size_t size) {
+    size_t fits = cut_to_file(log, chunk, size);
+    if (fits == 0) {
+        int r = rotate(log);
+        if (r < 0)
+            return r;
+        fits = cut_to_file(log, chunk, size);
+    }
+    secret_mask(chunk, fits);
+    ssize_t n = write(log->fd, chunk, fits);
+    if (n < 0)
+        return -errno;
+    log->size += n;
+    log_ring_written(&log->ring, (size_t)n);
+    log->moved_ms = clock_ms();
+    return 0;
+}
+
+/* One write of one log; true when more may follow at once. */
+static bool drain_once(struct service_log *log, char *chunk) {
+    size_t size = cut_at_line(chunk, log_ring_peek(&log->ring, chunk));
+    if (!size)
+        return false;
+    log->error = write_some(log, chunk, size);
+    return log->error == 0;
+}
+
+/* Sleeps until there is work, or until a log in trouble is tried again. */
+static void writer_sleep(struct log_writer *writer, bool trouble) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += RETRY_MS / 1000;
+    while (!writer->work && !writer->end) {
+        if (!trouble)
+            pthread_cond_wait(&writer->wake, &writer->mutex);
+        else if (pthread_cond_timedwait(&writer->wake, &writer->mutex, &until) == ETIMEDOUT)
+            return;
+    }
+}
+
+static void *writer_main(void *context) {
+    struct log_writer *writer = context;
+    pthread_mutex_lock(&writer->mutex);
+    while (!writer->end || writer->work) {
+        bool trouble = false;
+        writer->work = false;
+        for (struct service_log *log = writer->logs; log; log = log->next) {
+            writer->current = log;
+            pthread_mutex_unlock(&writer->mutex);
+            while (drain_once(log, writer->chunk))
+                if (log->waiting)
+                    uv_async_send(&writer->room);
+            pthread_mutex_lock(&writer->mutex);
+            trouble |= log->error != 0;
+            writer->current = NULL;
+            pthread_cond_broadcast(&writer->idle);
+        }
+        writer_sleep(writer, trouble);
+    }
+    writer->ended = true;
+    pthread_cond_broadcast(&writer->idle);
+    pthread_mutex_unlock(&writer->mutex);
+    return NULL;
+}
+
+static void wake_writer(struct log_writer *writer) {
+    pthread_mutex_lock(&writer->mutex);
+    writer->work = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->mutex);
+}
+
+/* ---- loop's thread: pipe to ring ---- */
+
+static void keep_tail(struct service_log *log, const char *bytes, size_t size) {
+    if (size > LOG_TAIL_BYTES) {
+        bytes += size - LOG_TAIL_BYTES;
+        size = LOG_TAIL_BYTES;
+    }
+    if (log->tail_size + size > sizeof log->tail) {
+        size_t keep = LOG_TAIL_BYTES < log->tail_size ? LOG_TAIL_BYTES : log->tail_size;
+        memmove(log->tail, log->tail + log->tail_size - keep, keep);
+        log->tail_size = keep;
+    }
+    memcpy(log->tail + log->tail_size, bytes, size);
+    log->tail_size += size;
+}
+
+static void note_received(struct service_log *log, const struct iovec *pieces, size_t size) {
+    size_t first = size < pieces[0].iov_len ? size : pieces[0].iov_len;
+    keep_tail(log, pieces[0].iov_base, first);
+    if (size > first)
+        keep_tail(log, pieces[1].iov_base, size - first);
+    log->last_byte = log->tail[log->tail_size - 1];
+    log_ring_received(&log->ring, size);
+}
+
+/* What was lost is said once there is room to say it. */
+static void say_dropped(struct service_log *log) {
+    char note[NOTE_BYTES];
+    if (!log->dropped_unsaid || log_ring_room(&log->ring) < 2 * NOTE_BYTES)
+        return;
+    int n = snprintf(note, sizeof note,
+                     "%s[holdfast: %lld bytes of this log were dropped: the disk did not move]\n",
+                     log->last_byte == '\n' ? "" : "\n", (long long)log->dropped_unsaid);
+    log_ring_put(&log->ring, (struct slice){note, (size_t)n});
+    log->dropped_unsaid = 0;
+    log->last_byte = '\n';
+}
+
+static void end_line(struct service_log *log) {
+    if (!log->owes_newline || log_ring_room(&log->ring) == 0)
+        return;
+    log->owes_newline = false;
+    if (log->last_byte && log->last_byte != '\n')
+        log_ring_put(&log->ring, slice_of("\n"));
+    log->last_byte = '\n';
+}
+
+static void drop_some(struct service_log *log) {
+    char scratch[16384];
+    ssize_t n = read(log->fifo_fd, scratch, sizeof scratch);
+    if (n <= 0)
+        return;
+    keep_tail(log, scratch, (size_t)n);
+    log->dropped += n;
+    log->dropped_unsaid += n;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+static void on_patience(uv_timer_t *timer);
+
+static void watch_waiting(struct log_writer *writer) {
+    if (!uv_is_active((uv_handle_t *)&writer->patience))
+        uv_timer_start(&writer->patience, on_patience, LOG_PATIENCE_MS / 4, LOG_PATIENCE_MS / 4);
+}
+
+static void wait_for_room(struct service_log *log) {
+    uv_poll_stop(&log->poll);
+    log->full_since_ms = log->full_since_ms ? log->full_since_ms : clock_ms();
+    log->waiting = true;
+    watch_waiting(log->writer);
+    wake_writer(log->writer);
+}
+
+/* Reads what is there, at most one turn's share; false when the ring is full. */
+static bool fill_ring(struct service_log *log) {
+    size_t turn = 0;
+    bool got = false;
+    while (turn < READ_BYTES_A_TURN) {
+        end_line(log);
+        say_dropped(log);
+        struct iovec pieces[2];
+        int count = log_ring_pieces(&log->ring, pieces);
+        ssize_t n = count ? readv(log->fifo_fd, pieces, count) : 0;
+        if (n > 0) {
+            note_received(log, pieces, (size_t)n);
+            turn += (size_t)n;
+            got = true;
+            continue;
+        }
+        if (got)
+            wake_writer(log->writer);
+        return count > 0;
+    }
+    wake_writer(log->writer);
+    return true;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events) {
+    struct service_log *log = poll->data;
+    bool full = log_ring_room(&log->ring) == 0;
+    if (log->dropping && full) {
+        drop_some(log);
+        return;
+    }
+    log->dropping = false;
+    if (!fill_ring(log))
+        wait_for_room(log);
+}
+
+static void resume(struct service_log *log) {
+    log->waiting = false;
+    log->full_since_ms = 0;
+    uv_poll_start(&log->poll, UV_READABLE, on_readable);
+}
+
+/* Room again, or patience is over: then read on and drop. */
+static void look_at_waiting(struct log_writer *writer) {
+    int64_t now = clock_ms();
+    bool still = false;
+    for (struct service_log *log = writer->logs; log; log = log->next) {
+        if (!log->waiting)
+            continue;
+        int64_t since = log->moved_ms > log->full_since_ms ? log->moved_ms : log->full_since_ms;
+        log->dropping = now - since >= LOG_PATIENCE_MS;
+        if (log_ring_room(&log->ring) > 0 || log->dropping)
+            resume(log);
+        else
+            still = true;
+    }
+    if (!still)
+        uv_timer_stop(&writer->patience);
+}
+
+static void on_patience(uv_timer_t *timer) {
+    look_at_waiting(timer->data);
+}
+
+static void on_room(uv_async_t *async) {
+    look_at_waiting(async->data);
+}
+
+/* ---- opening and closing ---- */
+
+struct log_writer *log_writer_new(uv_loop_t *loop) {
+    struct log_writer *writer = memory_new(sizeof *writer);
+    writer->loop = loop;
+    pthread_mutex_init(&writer->mutex, NULL);
+    pthread_cond_init(&writer->wake, NULL);
+    pthread_cond_init(&writer->idle, NULL);
+    uv_async_init(loop, &writer->room, on_room);
+    uv_timer_init(loop, &writer->patience);
+    writer->room.data = writer->patience.data = writer;
+    uv_unref((uv_handle_t *)&writer->room);
+    uv_unref((uv_handle_t *)&writer->patience);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 128 * 1024);
+    int r = pthread_create(&writer->thread, &attributes, writer_main, writer);
+    must(r == 0);
+    pthread_attr_destroy(&attributes);
+    return writer;
+}
+
+static void writer_closed(uv_handle_t *handle) {
+    struct log_writer *writer = handle->data;
+    if (handle == (uv_handle_t *)&writer->patience)
+        free(writer);
+}
+
+struct log_writer *log_writer_free(struct log_writer *writer, int wait_ms) {
+    if (!writer)
+        return NULL;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += wait_ms / 1000 + 1;
+    pthread_mutex_lock(&writer->mutex);
+    writer->work = writer->end = true;
+    pthread_cond_signal(&writer->wake);
+    int r = 0;
+    while (!writer->ended && r == 0)
+        r = pthread_cond_timedwait(&writer->idle, &writer->mutex, &until);
+    bool ended = writer->ended;
+    pthread_mutex_unlock(&writer->mutex);
+    if (!ended)
+        return NULL; /* its disk hangs; the process is about to end, the ring keeps the rest */
+    pthread_join(writer->thread, NULL);
+    uv_close((uv_handle_t *)&writer->room, writer_closed);
+    uv_close((uv_handle_t *)&writer->patience, writer_closed);
+    return NULL;
+}
+
+static int open_fifo(struct service_log *log, uid_t owner) {
+    if (mkfifo(log->fifo, 0600) < 0 && errno != EEXIST)
+        return -errno;
+    if (owner != geteuid() && chown(log->fifo, owner, (gid_t)-1) < 0)
+        return -errno;
+    log->fifo_fd = open(log->fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    return log->fifo_fd < 0 ? -errno : 0;
+}
+
+static void poll_closed(uv_handle_t *handle) {
+    struct service_log *log = handle->data;
+    free(log->name);
+    free(log->fifo);
+    free(log->path);
+    free(log);
+}
+
+static void release(struct service_log *log) {
+    log_ring_close(&log->ring);
+    if (log->fd >= 0)
+        close(log->fd);
+    if (log->fifo_fd >= 0)
+        close(log->fifo_fd);
+}
+
+int service_log_open(struct log_writer *writer, uv_loop_t *loop,
+                     const struct service_log_options *options, struct service_log **ret) {
+    struct service_log *log = memory_new(sizeof *log);
+    AUTO_FREE char *ring = text_format("%s/%s.ring", options->folder_run, options->name);
+    log->writer = writer;
+    log->fd = log->fifo_fd = -1;
+    log->name = text_copy(options->name);
+    log->fifo = text_format("%s/%s.fifo", options->folder_run, options->name);
+    log->path = text_format("%s/%s.log", options->folder_logs, options->name);
+    log->bytes_max = options->bytes_max;
+    log->files = options->files;
+    int r = open_fifo(log, options->owner);
+    r = r < 0 ? r : log_ring_open(&log->ring, ring);
+    r = r < 0 ? r : open_log_file(log);
+    r = r < 0 ? r : uv_poll_init(loop, &log->poll, log->fifo_fd);
+    log->poll.data = log;
+    if (r < 0) {
+        release(log);
+        poll_closed((uv_handle_t *)&log->poll);
+        return r;
+    }
+    uv_poll_start(&log->poll, UV_READABLE, on_readable);
+    pthread_mutex_lock(&writer->mutex);
+    log->next = writer->logs;
+    writer->logs = log;
+    pthread_mutex_unlock(&writer->mutex);
+    wake_writer(writer);
+    *ret = log;
+    return 0;
+}
+
+struct service_log *service_log_close(struct service_log *log) {
+    if (!log)
+        return NULL;
+    struct log_writer *writer = log->writer;
+    service_log_flush(log);
+    pthread_mutex_lock(&writer->mutex);
+    for (struct service_log **link = &writer->logs; *link; link = &(*link)->next) {
+        if (*link == log) {
+            *link = log->next;
+            break;
+        }
+    }
+    while (writer->current == log)
+        pthread_cond_wait(&writer->idle, &writer->mutex);
+    pthread_mutex_unlock(&writer->mutex);
+    AUTO_FREE char *chunk = memory_new(LOG_WRITE_BYTES);
+    while (drain_once(log, chunk)) {
+    }
+    uv_close((uv_handle_t *)&log->poll, poll_closed);
+    release(log);
+    return NULL;
+}
+
+void service_log_set_limits(struct service_log *log, int64_t bytes_max, int64_t files) {
+    log->bytes_max = bytes_max;
+    log->files = files;
+}
+
+const char *service_log_fifo(const struct service_log *log) {
+    return log->fifo;
+}
+
+void service_log_flush(struct service_log *log) {
+    if (!log->waiting && !fill_ring(log))
+        wait_for_room(log);
+    log->owes_newline = true;
+    end_line(log);
+    wake_writer(log->writer);
+}
+
+struct slice service_log_tail(const struct service_log *log) {
+    size_t size = log->tail_size < LOG_TAIL_BYTES ? log->tail_size : LOG_TAIL_BYTES;
+    return (struct slice){log->tail + log->tail_size - size, size};
+}
+
+int64_t service_log_dropped(const struct service_log *log) {
+    return log->dropped;
+}
+
+int service_log_error(const struct service_log *log) {
+    return log->error;
+}

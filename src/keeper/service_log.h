@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* service_log.h - the log of one service: from its FIFO into the ring (loop's thread), from the
+ * ring to the file with rotation and masking (one writer thread for all).
+ *
+ * While the disk keeps up, nothing is dropped: a full ring makes the service wait in its pipe for
+ * moments. When the disk has not moved for LOG_PATIENCE_MS, what does not fit is dropped, counted
+ * and said in the log: a service is never held up by a hung or full disk. */
+#pragma once
+#include "base/common.h"
+#include <uv.h>
+
+struct service_log;
+struct log_writer;
+enum { LOG_PATIENCE_MS = 200 };
+
+struct log_writer *log_writer_new(uv_loop_t *loop);
+/* Writes what is left (at most `wait_ms`) and ends the thread; NULL is fine; returns NULL. */
+struct log_writer *log_writer_free(struct log_writer *writer, int wait_ms);
+
+struct service_log_options {
+    const char *name;
+    const char *folder_run;  /* holds NAME.fifo and NAME.ring */
+    const char *folder_logs; /* holds NAME.log, NAME.log.1, ... */
+    int64_t bytes_max;       /* of one file */
+    int64_t files;           /* the current one included */
+    uid_t owner;             /* of the FIFO: the service's user */
+};
+MUST_CHECK int service_log_open(struct log_writer *writer, uv_loop_t *loop,
+                                const struct service_log_options *options,
+                                struct service_log **ret);
+struct service_log *service_log_close(struct service_log *log); /* what it holds is written first */
+void service_log_set_limits(struct service_log *log, int64_t bytes_max, int64_t files);
+const char *service_log_fifo(const struct service_log *log);
+/* Reads what is in the pipe now and lets the last line go out even without its end. */
+void service_log_flush(struct service_log *log);
+/* The last bytes that came, at most LOG_TAIL_BYTES; borrowed until the next turn of the loop. */
+struct slice service_log_tail(const struct service_log *log);
+int64_t service_log_dropped(const struct service_log *log); /* bytes, since it was opened */
+/* The error that keeps it from the disk now, 0 when it is fine. */
+int service_log_error(const struct service_log *log);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store's thread with the real database on a real disk. */
+#include "base/file.h"
+#include "base/test.h"
+#include "store/store.h"
+#include "store/store_sqlite.h"
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static char folder[64], path[96];
+
+static int make_folder(void **state) {
+    snprintf(folder, sizeof folder, "/tmp/holdfast-store-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/hub.db", folder);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    const char *const suffixes[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        unlink(name);
+    }
+    return rmdir(folder);
+}
+
+struct seen {
+    size_t count[RECORD_SEEN + 1];
+    int64_t last_seq, highest_id;
+    struct buffer bodies;
+    struct alert alert;
+};
+
+static void see(void *context, const struct record *record) {
+    struct seen *seen = context;
+    seen->count[record->kind]++;
+    if (record->kind == RECORD_UPDATE) {
+        seen->last_seq = record->seq;
+        buffer_add(&seen->bodies, record->body, record->body_bytes);
+    }
+    if (record->kind == RECORD_SEEN)
+        seen->highest_id = record->id;
+    if (record->kind == RECORD_ALERT) {
+        alert_deinit(&seen->alert);
+        seen->alert = alert_copy(&record->alert);
+    }
+}
+
+static struct store *open_good(struct seen *seen) {
+    struct store *store = NULL;
+    AUTO_BUFFER struct buffer error = {0};
+    *seen = (struct seen){0};
+    int r = store_open(store_sqlite_new(), path, see, seen, &store, &error);
+    if (r != 0)
+        fail_msg("%d: %s", r, error.data);
+    return store;
+}
+
+static void seen_deinit(struct seen *seen) {
+    buffer_deinit(&seen->bodies);
+    alert_deinit(&seen->alert);
+}
+
+static void note(void *context, int r) {
+    *(int *)context = r;
+}
+
+static void wait_for(struct store *store, const int *result) {
+    for (int i = 0; i < 200 && *result == 99; i++) {
+        struct pollfd fd = {.fd = store_fd(store), .events = POLLIN};
+        poll(&fd, 1, 50);
+        store_collect(store);
+    }
+    assert_int_not_equal(*result, 99);
+}
+
+static void add_update(struct records *records, int64_t seq, const char *body) {
+    struct record *record = records_add(records, RECORD_UPDATE);
+    record->bot = text_copy("main");
+    record->seq = seq;
+    record->id = 1000 + seq;
+    record->body = text_copy(body);
+    record->body_bytes = strlen(body);
+}
+
+static void add_alert(struct records *records, int64_t id, enum alert_state state) {
+    struct record *record = records_add(records, RECORD_ALERT);
+    record->alert = (struct alert){.id = id,
+                                   .priority = ALERT_HIGH,
+                                   .state = state,
+                                   .created_ms = 5000,
+                                   .text = text_copy("down"),
+                                   .maybe_sent = true};
+}
+
+static int put(struct store *store, struct records *records) {
+    int result = 99;
+    store_put(store, records, note, &result);
+    wait_for(store, &result);
+    return result;
+}
+
+static void test_what_is_told_is_there_again(void **state) {
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    struct records records = {0};
+    add_update(&records, 1, "{\"a\":1}");
+    add_update(&records, 2, "{\"b\":2}");
+    struct record *bot = records_add(&records, RECORD_BOT);
+    bot->bot = text_copy("main");
+    bot->offset = 1003;
+    struct record *consumer = records_add(&records, RECORD_CONSUMER);
+    consumer->bot = text_copy("main");
+    consumer->consumer = text_copy("default");
+    consumer->mask = UINT64_MAX;
+    add_alert(&records, 7, ALERT_WAITING);
+    assert_int_equal(put(store, &records), 0);
+    assert_int_equal(records.count, 0);
+    store_close(store);
+
+    store = open_good(&seen);
+    assert_int_equal(seen.count[RECORD_UPDATE], 2);
+    assert_int_equal(seen.count[RECORD_BOT], 1);
+    assert_int_equal(seen.count[RECORD_CONSUMER], 1);
+    assert_int_equal(seen.highest_id, 7);
+    assert_string_equal(seen.bodies.data, "{\"a\":1}{\"b\":2}");
+    assert_string_equal(seen.alert.text, "down");
+    assert_true(seen.alert.maybe_sent && !seen.alert.plain);
+    seen_deinit(&seen);
+
+    struct record *drop = records_add(&records, RECORD_UPDATES_DROP);
+    drop->bot = text_copy("main");
+    drop->seq = 1;
+    struct record *change = records_add(&records, RECORD_ALERT_CHANGE);
+    change->alert = (struct alert){
+        .id = 7, .state = ALERT_FAILED, .created_ms = 5000, .reason = text_copy("blocked")};
+    assert_int_equal(put(store, &records), 0);
+    store_close(store);
+    store = open_good(&seen);
+    assert_int_equal(seen.count[RECORD_UPDATE], 1);
+    assert_int_equal(seen.last_seq, 2);
+    assert_int_equal(seen.alert.state, ALERT_FAILED);
+    assert_string_equal(seen.alert.reason, "blocked");
+    assert_string_equal(seen.alert.text, "down");
+    seen_deinit(&seen);
+    store_close(store);
+}
+
+static void test_jobs_in_order_and_in_groups(void **state) {
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    int results[500];
+    for (int i = 0; i < 500; i++) {
+        struct records records = {0};
+        add_update(&records, i + 1, "{}");
+        results[i] = 99;
+        store_put(store, &records, note, &results[i]);
+    }
+    wait_for(store, &results[499]);
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(results[i], 0);
+    struct store_figures figures;
+    store_figures(store, &figures);
+    assert_int_equal(figures.records, 500);
+    assert_int_equal(figures.waiting, 0);
+    assert_true(figures.commits < 400); /* grouped: the disk is slower than this loop */
+    store_close(store);
+    seen_deinit(&seen);
+}
+
+static void test_close_commits_what_waits(void **state) {
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    struct records records = {0};
+    add_update(&records, 9, "{}");
+    store_put(store, &records, NULL, NULL);
+    store_close(store);
+    store = open_good(&seen);
+    assert_int_equal(seen.last_seq, 9);
+    store_close(store);
+    seen_deinit(&seen);
+}
+
+/* The real thing fails: files of this process may not grow past 64 KiB. */
+static void test_failed_commit_fails_its_jobs_and_reopens(void **state) {
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    struct rlimit old, low;
+    struct records records = {0};
+    AUTO_FREE char *big = memory_new(200001);
+    memset(big, 'x', 200000);
+    add_update(&records, 1, "{}");
+    assert_int_equal(put(store, &records), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    low = old;
+    low.rlim_cur = 65536;
+    setrlimit(RLIMIT_FSIZE, &low);
+    add_update(&records, 2, big);
+    int r = put(store, &records);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_true(r < 0);
+    struct store_figures figures;
+    store_figures(store, &figures);
+    assert_int_equal(figures.failures, 1);
+    add_update(&records, 3, "{\"after\":1}");
+    assert_int_equal(put(store, &records), 0);
+    store_close(store);
+    store = open_good(&seen);
+    assert_string_equal(seen.bodies.data, "{}{\"after\":1}");
+    store_close(store);
+    seen_deinit(&seen);
+}
+
+struct page {
+    int result;
+    int64_t first;
+    size_t count;
+};
+
+static void turn_page(void *context, int r, const struct alert *alerts, size_t count) {
+    struct page *page = context;
+    *page = (struct page){r, count ? alerts[0].id : 0, count};
+}
+
+static void test_find(void **state) {
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    struct records records = {0};
+    for (int64_t id = 1; id <= 20; id++)
+        add_alert(&records, id, id % 2 ? ALERT_FAILED : ALERT_DELIVERED);
+    assert_int_equal(put(store, &records), 0);
+    struct page page = {.result = 99};
+    store_find_alerts(store, &(struct store_query){.state = ALERT_FAILED, .limit = 4}, turn_page,
+                      &page);
+    wait_for(store, &page.result);
+    assert_true(page.count == 4 && page.first == 19);
+    page.result = 99;
+    store_find_alerts(store, &(struct store_query){.state = -1, .before = 5, .limit = 100},
+                      turn_page, &page);
+    wait_for(store, &page.result);
+    assert_true(page.count == 4 && page.first == 4);
+    page.result = 99;
+    store_find_alerts(store, &(struct store_query){.id = 12, .state = -1, .limit = 1}, turn_page,
+                      &page);
+    wait_for(store, &page.result);
+    assert_true(page.count == 1 && page.first == 12);
+    store_close(store);
+    seen_deinit(&seen);
+}
+
+static void assert_refused(const char *at, int expected, const char *said) {
+    struct store *store = NULL;
+    struct seen seen = {0};
+    AUTO_BUFFER struct buffer error = {0};
+    assert_int_equal(store_open(store_sqlite_new(), at, see, &seen, &store, &error), expected);
+    if (!strstr(error.data, said))
+        fail_msg("%s", error.data);
+}
+
+static void test_refusals(void **state) {
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    assert_refused(path, STORE_BUSY, "in use by another program");
+    store_close(store);
+    assert_refused("/dev/null/hub.db", -20 /* ENOTDIR */, "cannot be opened for writing");
+    AUTO_FREE char *content = NULL;
+    size_t size;
+    assert_int_equal(file_read(path, 1 << 20, &content, &size), 0);
+    /* Byte 60 of the file's head is user_version, big-endian (SQLite's file format). */
+    content[63] = 99;
+    assert_int_equal(file_replace(path, (struct slice){content, size}, 0600), 0);
+    assert_refused(path, STORE_NEWER, "newer Holdfast (schema 99");
+    memset(content + 4096, 0x5a, size - 4096 > 4096 ? 4096 : size - 4096);
+    content[63] = 1;
+    assert_int_equal(file_replace(path, (struct slice){content, size}, 0600), 0);
+    assert_refused(path, STORE_CORRUPT, "damaged");
+    assert_int_equal(file_replace(path, slice_of("this is a text, not a database at all"), 0600),
+                     0);
+    assert_refused(path, STORE_CORRUPT, "damaged");
+    AUTO_FREE char *left = NULL;
+    assert_int_equal(file_read(path, 1000, &left, &size), 0);
+    assert_string_equal(left, "this is a text, not a database at all");
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_what_is_told_is_there_again),
+        IN_FOLDER(test_jobs_in_order_and_in_groups),
+        IN_FOLDER(test_close_commits_what_waits),
+        IN_FOLDER(test_failed_commit_fails_its_jobs_and_reopens),
+        IN_FOLDER(test_find),
+        IN_FOLDER(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/config.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/option.h"
+#include "base/text.h"
+#include "wire/config_reader.h"
+#include "wire/dotenv.h"
+#include "wire/yaml_tree.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+extern char **environ;
+
+void config_errors_deinit(struct config_errors *errors) {
+    for (size_t i = 0; i < errors->count; i++) {
+        free(errors->list[i].place);
+        free(errors->list[i].text);
+    }
+    free(errors->list);
+    *errors = (struct config_errors){0};
+}
+
+/* ---- the top of the file ---- */
+
+static int read_bots(struct reader *reader, const struct yaml_node *node, void *field);
+static int read_listen(struct reader *reader, const struct yaml_node *node, void *field);
+static int read_http(struct reader *reader, const struct yaml_node *node, void *field);
+static int read_alerts(struct reader *reader, const struct yaml_node *node, void *field);
+
+static const char *const profile_names[] = {"production", "development", NULL};
+#define TOP(field) offsetof(struct config, field)
+static const struct reader_option top_options[] = {
+    {{"name", OPTION_TEXT, TOP(name), "holdfast", 0, 0, NULL, "Name of this installation."}, NULL},
+    {{"timezone", OPTION_TEXT, TOP(timezone), "UTC", 0, 0, NULL, "IANA time zone."}, NULL},
+    {{"profile", OPTION_ENUM, TOP(profile), "production", 0, 0, profile_names,
+      "production refuses development flags such as --reload."},
+     NULL},
+    {{"data", OPTION_TEXT, TOP(data), "./data", 0, 0, NULL, "Folder for stores and logs."}, NULL},
+    {{"http", OPTION_OTHER, TOP(http), NULL, 0, 0, NULL, "The hub's HTTP side."}, read_http},
+    {{"bots", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Telegram accounts."}, read_bots},
+    {{"alerts", OPTION_OTHER, TOP(alerts), NULL, 0, 0, NULL, "Where alerts go."}, read_alerts},
+    {{"services", OPTION_OTHER, 0, NULL, 0, 0, NULL, "What is kept running."}, reader_services},
+};
+
+#define HTTP(field) offsetof(struct http_config, field)
+static const struct reader_option http_options[] = {
+    {{"listen", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Address and port."}, read_listen},
+    {{"token", OPTION_OTHER, HTTP(token), NULL, 0, 0, NULL,
+      "Bearer token for all that changes something."},
+     reader_secret},
+    {{"behind_proxy", OPTION_BOOL, HTTP(behind_proxy), "false", 0, 0, NULL,
+      "A proxy in front does TLS and login."},
+     NULL},
+};
+
+#define BOT(field) offsetof(struct bot_config, field)
+static const struct reader_option bot_options[] = {
+    {{"token", OPTION_OTHER, BOT(token), NULL, 0, 0, NULL, "From @BotFather."}, reader_secret},
+    {{"owner", OPTION_INT, BOT(owner), NULL, 0, INT64_MAX, NULL, "Telegram user id."}, NULL},
+    {{"admins", OPTION_OTHER, 0, NULL, 0, 0, NULL, "User ids."}, reader_admins},
+    {{"api_url", OPTION_TEXT, BOT(api_url), "https://api.telegram.org", 0, 0, NULL,
+      "Bot API server."},
+     NULL},
+    {{"proxy", OPTION_TEXT, BOT(proxy), NULL, 0, 0, NULL,
+      "http://host:port or socks5h://host:port."},
+     NULL},
+};
+
+#define ALERTS(field) offsetof(struct alerts_config, field)
+static const struct reader_option alerts_options[] = {
+    {{"bot", OPTION_TEXT, ALERTS(bot), NULL, 0, 0, NULL, "Name in bots."}, NULL},
+    {{"chat", OPTION_INT, ALERTS(chat), NULL, INT64_MIN, INT64_MAX, NULL, "Chat id."}, NULL},
+};
+
+static int read_listen(struct reader *reader, const struct yaml_node *node, void *field) {
+    struct http_config *http = field;
+    AUTO_FREE char *text = reader_text(reader, node);
+    char *colon = text ? strrchr(text, ':') : NULL;
+    int64_t port = 0;
+    if (!text)
+        return -EINVAL;
+    if (!colon || text_to_int(colon + 1, 1, 65535, &port) < 0 || colon == text)
+        return reader_error(reader, node, "'%s': expected ADDRESS:PORT, such as 127.0.0.1:8001",
+                            text);
+    free(http->host);
+    http->host = text_copy_n(text, (size_t)(colon - text));
+    http->port = (uint16_t)port;
+    reader->listen_place = node;
+    return 0;
+}
+
+static int read_http(struct reader *reader, const struct yaml_node *node, void *field) {
+    reader->has_hub = true;
+    return reader_mapping(reader, node, http_options, COUNT_OF(http_options), field);
+}
+
+static int read_alerts(struct reader *reader, const struct yaml_node *node, void *field) {
+    reader->alerts_place = node;
+    return reader_mapping(reader, node, alerts_options, COUNT_OF(alerts_options), field);
+}
+
+static bool token_well_formed(const char *token) {
+    const char *colon = strchr(token, ':');
+    return colon && colon > token && strspn(token, "0123456789") == (size_t)(colon - token) &&
+           strlen(colon + 1) >= 8 && strlen(token) <= 128 && !strpbrk(token, " \t\r\n/");
+}
+
+static void read_bot(struct reader *reader, const struct yaml_node *key,
+                     const struct yaml_node *node, struct bot_config *bot) {
+    struct option_def defaults[COUNT_OF(bot_options)];
+    for (size_t i = 0; i < COUNT_OF(bot_options); i++)
+        defaults[i] = bot_options[i].def;
+    option_set_defaults(defaults, COUNT_OF(defaults), bot);
+    bot->name = text_copy(key->text);
+    if (!reader_name_is_good(key->text))
+        reader_error(reader, key, "'%s': a name is 1 to 32 of a-z, 0-9, '-' and '_'", key->text);
+    reader->bot = bot;
+    if (reader_mapping(reader, node, bot_options, COUNT_OF(bot_options), bot) < 0)
+        return;
+    size_t end = bot->api_url ? strlen(bot->api_url) : 0;
+    while (end && bot->api_url[end - 1] == '/')
+        bot->api_url[--end] = 0;
+    if (strncmp(bot->api_url, "http://", 7) != 0 && strncmp(bot->api_url, "https://", 8) != 0)
+        reader_error(reader, yaml_tree_get(node, "api_url"),
+                     "expected a URL with http:// or https://");
+    if (!yaml_tree_get(node, "token"))
+        reader_error(reader, key,
+                     "bot '%s' has no token: add `token: ${BOT_TOKEN}` and put "
+                     "BOT_TOKEN=... (from @BotFather) into .env",
+                     key->text);
+    else if (secret_is_set(&bot->token) && !token_well_formed(bot->token.value))
+        reader_error(reader, yaml_tree_get(node, "token"),
+                     "the token of bot '%s' is not of the form "
+                     "123456:ABC-DEF...; copy it again from @BotFather",
+                     key->text);
+}
+
+static int read_bots(struct reader *reader, const struct yaml_node *node, void *field) {
+    struct config *config = field;
+    if (node->kind != YAML_MAPPING)
+        return reader_error(reader, node, "expected names of bots with their settings below");
+    reader->has_hub = true;
+    config->bots = memory_array(node->count, sizeof *config->bots);
+    config->bot_count = node->count;
+    for (size_t i = 0; i < node->count; i++)
+        read_bot(reader, &node->keys[i], &node->items[i], &config->bots[i]);
+    return 0;
+}
+
+/* ---- what must hold between the parts ---- */
+
+static bool host_is_loopback(const char *host) {
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+           strcmp(host, "localhost") == 0;
+}
+
+static void check_http(struct reader *reader, const struct config *config) {
+    const struct http_config *http = &config->http;
+    if (host_is_loopback(http->host) || (http->behind_proxy && secret_is_set(&http->token)))
+        return;
+    reader_error(reader, reader->listen_place,
+                 "listening on %s would open the hub to the network: use 127.0.0.1, or put a proxy "
+                 "with TLS in front and set token: and behind_proxy: true",
+                 http->host);
+}
+
+static void check_alerts(struct reader *reader, const struct config *config) {
+    const struct alerts_config *alerts = &config->alerts;
+    if (alerts->bot && !config_bot(config, alerts->bot))
+        reader_error(reader, yaml_tree_get(reader->alerts_place, "bot"),
+                     "'%s' is not among bots:", alerts->bot);
+    if (alerts->bot && alerts->chat == 0)
+        reader_error(reader, reader->alerts_place,
+                     "chat: is missing: whom should alerts reach? (your Telegram user id)");
+}
+
+static void check_consumer(struct reader *reader, const struct config *config,
+                           const struct service_config *service) {
+    if (service->consumer && !config_bot(config, service->consumer))
+        reader_error(reader, reader_service_node(reader, service, "consumer"),
+                     "'%s' is not among bots:", service->consumer);
+}
+
+static void check_needs(struct reader *reader, const struct config *config,
+                        const struct service_config *service) {
+    const char **names = memory_array(config->service_count + 1, sizeof *names);
+    for (size_t i = 0; i < config->service_count; i++)
+        names[i] = config->services[i].name;
+    for (size_t i = 0; service->needs && service->needs[i]; i++) {
+        const char *need = service->needs[i];
+        if (config_service(config, need))
+            continue;
+        const char *nearest = text_did_you_mean(need, names);
+        reader_error(reader, reader_service_node(reader, service, "needs"),
+                     "'%s' is not among services:%s%s%s", need, nearest ? "; did you mean '" : "",
+                     nearest ? nearest : "", nearest ? "'?" : "");
+    }
+    free(names);
+}
+
+/* Depth-first over needs; state 1 = being looked at, 2 = done. */
+static bool needs_have_cycle(const struct config *config, size_t index, char *states) {
+    if (states[index])
+        return states[index] == 1;
+    states[index] = 1;
+    char **needs = config->services[index].needs;
+    for (size_t i = 0; needs && needs[i]; i++) {
+        const struct service_config *need = config_service(config, needs[i]);
+        if (need && needs_have_cycle(config, (size_t)(need - config->services), states))
+            return true;
+    }
+    states[index] = 2;
+    return false;
+}
+
+static void check_cycles(struct reader *reader, const struct config *config) {
+    for (size_t i = 0; i < config->service_count; i++) {
+        AUTO_FREE char *states = memory_new(config->service_count);
+        if (!needs_have_cycle(config, i, states))
+            continue;
+        reader_error(reader, reader_service_node(reader, &config->services[i], "needs"),
+                     "'%s' needs itself, directly or in a circle; remove one of these needs",
+                     config->services[i].name);
+        return;
+    }
+}
+
+static void check_whole(struct reader *reader, const struct config *config) {
+    check_http(reader, config);
+    check_alerts(reader, config);
+    for (size_t i = 0; i < config->service_count; i++) {
+        check_consumer(reader, config, &config->services[i]);
+        check_needs(reader, config, &config->services[i]);
+    }
+    check_cycles(reader, config);
+    if (config->service_count == 0 && !yaml_tree_get(reader->tree, "services"))
+        reader_error(reader, NULL, "no services: nothing would run; `holdfast init` shows a start");
+}
+
+/* ---- folders, environment, the hub ---- */
+
+static uint32_t text_hash(const char *text) {
+    uint32_t hash = 2166136261u;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619u;
+    return hash;
+}
+
+/* Socket paths end at 107 bytes, so the run folder is short: one per data folder. */
+static char *usual_run_folder(const struct config *config) {
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    uint32_t hash = text_hash(config->data);
+    if (geteuid() == 0)
+        return text_format("/run/holdfast/%08x", hash);
+    if (runtime && runtime[0] == '/' && strlen(runtime) < 60)
+        return text_format("%s/holdfast/%08x", runtime, hash);
+    return text_format("/dev/shm/holdfast-%u/%08x", (unsigned)geteuid(), hash);
+}
+
+static void settle_folders(struct config *config, const char *folder_run) {
+    const char *data = config->data;
+    while (strncmp(data, "./", 2) == 0)
+        data += 2;
+    char *absolute = path_join(config->folder, data);
+    free(config->data);
+    config->data = absolute;
+    config->run = folder_run ? text_copy(folder_run) : usual_run_folder(config);
+}
+
+static void add_hub(struct config *config) {
+    config->services =
+        memory_grow(config->services, config->service_count + 1, sizeof *config->services);
+    memmove(config->services + 1, config->services,
+            config->service_count * sizeof *config->services);
+    config->service_count++;
+    struct service_config *hub = &config->services[0];
+    *hub = (struct service_config){0};
+    reader_service_defaults(hub);
+    hub->name = text_copy("hub");
+    hub->place = text_copy("(the hub, because of bots: or http:)");
+    hub->folder = text_copy(config->folder);
+    hub->is_hub = hub->critical = true;
+    hub->ready.kind = PROBE_NOTIFY;
+    hub->watchdog_ms = 30000;
+    hub->restart.delay_ms = 100;
+    hub->restart.delay_max_ms = 30000;
+    const char *const words[] = {"holdfast-hub", "--config", config->path, "--run", config->run};
+    hub->argv = memory_array(COUNT_OF(words) + 1, sizeof *hub->argv);
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        hub->argv[i] = text_copy(words[i]);
+    hub->env = memory_array(1, sizeof *hub->env);
+    for (char **entry = environ; *entry; entry++) {
+        AUTO_FREE char *name = text_copy_n(*entry, strcspn(*entry, "="));
+        if (!reader_env_is_ours(name))
+            env_set(&hub->env, name, strchr(*entry, '=') ? strchr(*entry, '=') + 1 : "");
+    }
+}
+
+static int load_dotenv(struct reader *reader, const char *folder) {
+    AUTO_FREE char *path = path_join(folder, ".env");
+    AUTO_FREE char *text = NULL;
+    size_t size = 0;
+    int r = file_read(path, DOTENV_BYTES_MAX, &text, &size);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return reader_error_at(reader, ".env", 1, 1, "cannot be read: %s", strerror(-r));
+    struct dotenv_problem problem;
+    if (dotenv_parse((struct slice){text, size}, &reader->dotenv, &problem) < 0)
+        return reader_error_at(reader, ".env", problem.line, problem.column, "%s", problem.text);
+    return 0;
+}
+
+static void set_defaults(struct config *config) {
+    struct option_def defaults[COUNT_OF(top_options)];
+    for (size_t i = 0; i < COUNT_OF(top_options); i++)
+        defaults[i] = top_options[i].def;
+    option_set_defaults(defaults, COUNT_OF(defaults), config);
+    config->http.host = text_copy("127.0.0.1");
+    config->http.port = 8001;
+}
+
+/* PORT is what hosting platforms set; the file's own listen: wins. */
+static void take_port_from_env(struct reader *reader, struct config *config) {
+    const char *port = reader_env(reader, "PORT");
+    int64_t number = 0;
+    if (port && !reader->listen_place && text_to_int(port, 1, 65535, &number) == 0)
+        config->http.port = (uint16_t)number;
+}
+
+static int read_file(struct reader *reader, struct slice text, struct config *config) {
+    struct yaml_node *tree = NULL;
+    struct yaml_problem problem = {0};
+    int r = yaml_tree_parse(text, &tree, &problem);
+    if (r < 0)
+        return reader_error_at(reader, reader->file, problem.line, problem.column, "%s",
+                               problem.text);
+    reader->tree = tree;
+    if (!tree)
+        return reader_error_at(reader, reader->file, 1, 1,
+                               "is empty; `holdfast init` writes a first config");
+    r = reader_mapping(reader, tree, top_options, COUNT_OF(top_options), config);
+    settle_folders(config, reader->folder_run);
+    take_port_from_env(reader, config);
+    if (reader->has_hub && !config_service(config, "hub"))
+        add_hub(config);
+    check_whole(reader, config);
+    return r < 0 || reader->errors->count ? -EINVAL : 0;
+}
+
+int config_locate(const char *path, const char *folder_run, char **ret_data, char **ret_run) {
+    AUTO_FREE char *text = NULL;
+    size_t size = 0;
+    char resolved[PATH_MAX];
+    int r = file_read(path, CONFIG_BYTES_MAX, &text, &size);
+    if (r < 0)
+        return r;
+    if (!realpath(path, resolved))
+        return -errno;
+    *strrchr(resolved, '/') = 0;
+    struct config_errors errors = {0};
+    struct yaml_node *tree = NULL;
+    struct yaml_problem problem;
+    struct config config = {.folder = resolved};
+    struct reader reader = {.errors = &errors, .file = path, .folder = resolved, .config = &config};
+    (void)load_dotenv(&reader, resolved);
+    const struct yaml_node *data = NULL;
+    if (yaml_tree_parse((struct slice){text, size}, &tree, &problem) == 0)
+        data = yaml_tree_get(tree, "data");
+    config.data = data ? reader_text(&reader, data) : NULL;
+    if (!config.data)
+        config.data = text_copy("./data");
+    settle_folders(&config, folder_run);
+    *ret_data = config.data;
+    *ret_run = config.run;
+    yaml_tree_free(tree);
+    reader_deinit(&reader);
+    config_errors_deinit(&errors);
+    return 0;
+}
+
+int config_load(const char *path, const char *folder_run, struct config **ret,
+                struct config_errors *errors) {
+    AUTO_FREE char *text = NULL;
+    size_t size = 0;
+    char resolved[PATH_MAX];
+    int r = file_read(path, CONFIG_BYTES_MAX, &text, &size);
+    if (r < 0)
+        return r;
+    if (!realpath(path, resolved))
+        return -errno;
+    struct config *config = memory_new(sizeof *config);
+    char *slash = strrchr(resolved, '/');
+    config->path = text_copy(resolved);
+    config->folder =
+        slash == resolved ? text_copy("/") : text_copy_n(resolved, (size_t)(slash - resolved));
+    struct reader reader = {.errors = errors,
+                            .file = slash + 1,
+                            .folder = config->folder,
+                            .folder_run = folder_run,
+                            .config = config};
+    set_defaults(config);
+    r = load_dotenv(&reader, config->folder);
+    int file_r = read_file(&reader, (struct slice){text, size}, config);
+    reader_deinit(&reader);
+    if (r < 0 || file_r < 0 || errors->count) {
+        config_free(config);
+        return CONFIG_INVALID;
+    }
+    *ret = config;
+    return 0;
+}
+
+struct config *config_load_or_exit(const char *path, const char *folder_run) {
+    struct config *config = NULL;
+    struct config_errors errors = {0};
+    int r = config_load(path, folder_run, &config, &errors);
+    if (r < 0)
+        fatal(
+            r == -ENOENT ? EX_NOINPUT : EX_CONFIG,
+            "%s: cannot be read: %s; `holdfast init` writes a first config, -c FILE names another",
+            path, strerror(-r));
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s: %s\n", errors.list[i].place, errors.list[i].text);
+    if (r == CONFIG_INVALID) {
+        fprintf(stderr, "%zu error%s; nothing was started\n", errors.count,
+                errors.count == 1 ? "" : "s");
+        exit(EX_CONFIG);
+    }
+    secret_register(config->http.token.value);
+    for (size_t i = 0; i < config->bot_count; i++)
+        secret_register(config->bots[i].token.value);
+    return config;
+}

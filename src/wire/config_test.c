@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+#include "base/test.h"
+#include "base/text.h"
+#include "wire/config.h"
+#include "wire/dotenv.h"
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static char folder[64];
+static char *config_path, *env_path;
+static struct config *config;
+static struct config_errors errors;
+
+static int setup(void **state) {
+    snprintf(folder, sizeof folder, "/tmp/holdfast-config-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    config_path = path_join(folder, "holdfast.yaml");
+    env_path = path_join(folder, ".env");
+    config = NULL;
+    return 0;
+}
+
+static int teardown(void **state) {
+    config = config_free(config);
+    config_errors_deinit(&errors);
+    unlink(config_path);
+    unlink(env_path);
+    rmdir(folder);
+    free(config_path);
+    free(env_path);
+    return 0;
+}
+
+static int load(const char *yaml, const char *dotenv) {
+    assert_int_equal(file_replace_fast(config_path, slice_of(yaml), 0600), 0);
+    if (dotenv)
+        assert_int_equal(file_replace_fast(env_path, slice_of(dotenv), 0600), 0);
+    return config_load(config_path, "/tmp/run", &config, &errors);
+}
+
+/* One of the errors is at `place` and holds `words`. */
+static void assert_error(const char *place, const char *words) {
+    for (size_t i = 0; i < errors.count; i++)
+        if (strcmp(errors.list[i].place, place) == 0 && strstr(errors.list[i].text, words))
+            return;
+    for (size_t i = 0; i < errors.count; i++)
+        print_message("%s: %s\n", errors.list[i].place, errors.list[i].text);
+    print_message("expected %s: ...%s...\n", place, words);
+    fail();
+}
+
+static const char whole[] =
+    "name: my-vps\n"
+    "timezone: Asia/Ho_Chi_Minh\n"
+    "http: {listen: 127.0.0.1:8001, token: ${HOLDFAST_TOKEN}}\n"
+    "bots:\n"
+    "  main: {token: ${BOT_TOKEN}, owner: ${OWNER_USER_ID}, admins: ${ADMIN_USER_IDS:-}}\n"
+    "alerts: {bot: main, chat: ${OWNER_USER_ID}}\n"
+    "services:\n"
+    "  db:  {command: [postgres, -D, pg], ready: {tcp: 127.0.0.1:5433}, stop_signal: INT}\n"
+    "  api: {command: uvicorn api:app --port 8100, needs: [db],\n"
+    "        health: {http: \"http://127.0.0.1:8100/health\"}}\n"
+    "  bot: {command: python3 bot.py, needs: [api], consumer: main,\n"
+    "        restart: {max: 10, delay: 5s, max_delay: 5m}, env: {A: 'x ${B:-y}'}}\n";
+
+static void test_reads_the_config_of_the_docs(void **state) {
+    assert_int_equal(load(whole, "HOLDFAST_TOKEN=very-secret\nBOT_TOKEN=123456:abcdefgh\n"
+                                 "export OWNER_USER_ID='42'\n"),
+                     0);
+    assert_int_equal(config->service_count, 4);
+    assert_true(config->services[0].is_hub);
+    assert_string_equal(config->http.token.value, "very-secret");
+    assert_int_equal(config->bots[0].owner, 42);
+    assert_int_equal(config->bots[0].admin_count, 0);
+    assert_string_equal(config->bots[0].api_url, "https://api.telegram.org");
+    assert_int_equal(config->alerts.chat, 42);
+    const struct service_config *db = config_service(config, "db");
+    assert_int_equal(db->stop_signal, 2);
+    assert_int_equal(db->ready.kind, PROBE_TCP);
+    assert_int_equal(db->ready.port, 5433);
+    const struct service_config *api = config_service(config, "api");
+    assert_string_equal(api->argv[3], "8100");
+    assert_string_equal(api->health.path, "/health");
+    assert_int_equal(api->health.every_ms, 30000);
+    const struct service_config *bot = config_service(config, "bot");
+    assert_int_equal(bot->restart.delay_max_ms, 300000);
+    assert_string_equal(env_get(bot->env, "A"), "x y");
+    assert_string_equal(env_get(bot->env, "OWNER_USER_ID"), "42");
+    assert_true(service_config_equal(bot, bot));
+    assert_false(service_config_equal(bot, api));
+}
+
+static void test_tells_every_error_with_its_place(void **state) {
+    const char *bad = "nmae: x\n"                                                  /* 1 */
+                      "http: {listen: 8001}\n"                                     /* 2 */
+                      "bots: {main: {token: ${BOT_TOKEN}}}\n"                      /* 3 */
+                      "services:\n"                                                /* 4 */
+                      "  a: {command: 'x \"y', needs: [bb]}\n"                     /* 5 */
+                      "  b: {command: uvicorn app --reload, stop_timeout: soon}\n" /* 6 */
+                      "  c: {restart: sometimes, ready: {tcp: nowhere}}\n"         /* 7 */
+                      "  Bad Name: {command: x}\n";                                /* 8 */
+    assert_int_equal(load(bad, NULL), CONFIG_INVALID);
+    assert_error("holdfast.yaml:1:1", "did you mean 'name'");
+    assert_error("holdfast.yaml:2:16", "ADDRESS:PORT");
+    assert_error("holdfast.yaml:3:22", "BOT_TOKEN is not set");
+    assert_error("holdfast.yaml:5:16", "never closed");
+    assert_error("holdfast.yaml:6:16", "--reload");
+    assert_error("holdfast.yaml:6:52", "a duration");
+    assert_error("holdfast.yaml:7:16", "on-failure");
+    assert_error("holdfast.yaml:7:40", "ADDRESS:PORT");
+    assert_error("holdfast.yaml:7:3", "has no command");
+    assert_error("holdfast.yaml:8:3", "a name is");
+}
+
+static void test_checks_what_belongs_together(void **state) {
+    const char *bad = "http: {listen: 0.0.0.0:8001}\n"
+                      "alerts: {bot: mian, chat: 5}\n"
+                      "services:\n"
+                      "  a: {command: x, needs: [c]}\n"
+                      "  b: {command: x, needs: [a], consumer: nobody}\n"
+                      "  c: {command: x, needs: [b, d]}\n";
+    assert_int_equal(load(bad, NULL), CONFIG_INVALID);
+    assert_error("holdfast.yaml:1:16", "behind_proxy");
+    assert_error("holdfast.yaml:2:15", "'mian' is not among bots");
+    assert_error("holdfast.yaml:4:26", "in a circle");
+    assert_error("holdfast.yaml:5:41", "'nobody' is not among bots");
+    assert_error("holdfast.yaml:6:26", "'d' is not among services");
+}
+
+static void test_yaml_traps(void **state) {
+    assert_int_equal(load("services: {a: {command: x}\n", NULL), CONFIG_INVALID);
+    config_errors_deinit(&errors);
+    assert_int_equal(load("a: &x 1\nservices: *x\n", NULL), CONFIG_INVALID);
+    assert_error("holdfast.yaml:1:4", "anchors");
+    config_errors_deinit(&errors);
+    assert_int_equal(load("services: {a: {command: x}, a: {command: y}}\n", NULL), CONFIG_INVALID);
+    assert_error("holdfast.yaml:1:29", "twice");
+    config_errors_deinit(&errors);
+    assert_int_equal(load("", NULL), CONFIG_INVALID);
+    assert_error("holdfast.yaml:1:1", "empty");
+    config_errors_deinit(&errors);
+    assert_int_equal(load("\x01\xff", NULL), CONFIG_INVALID);
+    config_errors_deinit(&errors);
+    assert_int_equal(load("[1, 2]", NULL), CONFIG_INVALID);
+    config_errors_deinit(&errors);
+    assert_int_equal(load("services: {a: {command: no}}", NULL), 0);
+    assert_string_equal(config->services[0].argv[0], "no"); /* a word, not false */
+}
+
+static void test_dotenv_errors_have_places(void **state) {
+    assert_int_equal(load("services: {a: {command: x}}", "A=1\nB 2\n"), CONFIG_INVALID);
+    assert_error(".env:2:3", "NAME=value");
+}
+
+static void test_aliases_and_files(void **state) {
+    AUTO_FREE char *secret = path_join(folder, "secret");
+    AUTO_FREE char *env = text_format("TELEGRAM_BOT_TOKEN_FILE=%s\n", secret);
+    assert_int_equal(file_replace_fast(secret, slice_of("777777:from-a-file\n"), 0600), 0);
+    int r = load("bots: {m: {token: ${BOT_TOKEN}}}\nservices: {a: {command: x}}\n", env);
+    unlink(secret);
+    assert_int_equal(r, 0);
+    assert_string_equal(config->bots[0].token.value, "777777:from-a-file");
+}
+
+static void test_missing_file(void **state) {
+    assert_int_equal(config_load("/nonexistent/x.yaml", NULL, &config, &errors), -ENOENT);
+}
+
+static void test_dotenv_values(void **state) {
+    char **list = NULL;
+    struct dotenv_problem problem;
+    const char *text =
+        "# c\nA=1 # no\nB='a # b'\nC=\"x\\ny\\\"\"\nD=\nexport E = v \r\nF=a#b\nA=2\n";
+    assert_int_equal(dotenv_parse(slice_of(text), &list, &problem), 0);
+    assert_string_equal(env_get(list, "A"), "2");
+    assert_string_equal(env_get(list, "B"), "a # b");
+    assert_string_equal(env_get(list, "C"), "x\ny\"");
+    assert_string_equal(env_get(list, "D"), "");
+    assert_string_equal(env_get(list, "E"), "v");
+    assert_string_equal(env_get(list, "F"), "a#b");
+    assert_null(env_get(list, "G"));
+    text_list_free(list);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_reads_the_config_of_the_docs),
+        TEST(test_tells_every_error_with_its_place),
+        TEST(test_checks_what_belongs_together),
+        TEST(test_yaml_traps),
+        TEST(test_dotenv_errors_have_places),
+        TEST(test_aliases_and_files),
+        TEST(test_missing_file),
+        cmocka_unit_test(test_dotenv_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/test.h"
+#include "base/text.h"
+#include "wire/json_scan.h"
+#include "wire/telegram.h"
+#include <errno.h>
+
+struct example {
+    int status;
+    const char *body;
+    enum telegram_class class;
+};
+#define SAID(code, text) "{\"ok\":false,\"error_code\":" #code ",\"description\":\"" text "\"}"
+static const struct example examples[] = {
+    {200, "{\"ok\":true,\"result\":true}", TELEGRAM_OK},
+    {400, SAID(400, "Bad Request: message is not modified: specified new"), TELEGRAM_BENIGN},
+    {400, SAID(400, "Bad Request: chat not found"), TELEGRAM_CHAT_GONE},
+    {400, SAID(400, "Bad Request: can't parse entities: Can't find end"), TELEGRAM_BAD_MARKUP},
+    {400, SAID(400, "Bad Request: message is too long"), TELEGRAM_TOO_LONG},
+    {400, SAID(400, "Bad Request: message text is empty"), TELEGRAM_BAD_REQUEST},
+    {400, SAID(400, "Bad Request: group chat was upgraded to a supergroup chat"),
+     TELEGRAM_CHAT_GONE},
+    {401, SAID(401, "Unauthorized"), TELEGRAM_BAD_TOKEN},
+    {404, SAID(404, "Not Found"), TELEGRAM_BAD_TOKEN},
+    {404, SAID(404, "Not Found: method not found"), TELEGRAM_BAD_REQUEST},
+    {403, SAID(403, "Forbidden: bot was blocked by the user"), TELEGRAM_CHAT_GONE},
+    {403, SAID(403, "Forbidden: user is deactivated"), TELEGRAM_CHAT_GONE},
+    {409, SAID(409, "Conflict: terminated by other getUpdates request"), TELEGRAM_CONFLICT},
+    {421, SAID(421, "Misdirected Request: unallowed token specified"), TELEGRAM_BAD_TOKEN},
+    {500, SAID(500, "Internal Server Error: restart"), TELEGRAM_TRANSIENT},
+    {502, "<html>bad gateway</html>", TELEGRAM_TRANSIENT},
+    {200, "", TELEGRAM_TRANSIENT},
+    {200, "{\"ok\":true,\"resu", TELEGRAM_TRANSIENT},
+    {200, "[]", TELEGRAM_TRANSIENT},
+    {200, "{\"ok\":\"true\"}", TELEGRAM_TRANSIENT},
+};
+
+static void test_classes(void **state) {
+    struct telegram_answer answer;
+    for (size_t i = 0; i < COUNT_OF(examples); i++) {
+        telegram_read_answer(examples[i].status, slice_of(examples[i].body), &answer);
+        if (answer.class != examples[i].class)
+            fail_msg("%s is %s", examples[i].body, telegram_class_name(answer.class));
+    }
+    telegram_read_answer(429,
+                         slice_of("{\"ok\":false,\"error_code\":429,\"description\":\"Too Many "
+                                  "Requests: retry after 7\",\"parameters\":{\"retry_after\":7}}"),
+                         &answer);
+    assert_int_equal(answer.class, TELEGRAM_RATE_LIMITED);
+    assert_int_equal(answer.retry_after_s, 7);
+    telegram_read_answer(400,
+                         slice_of("{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: "
+                                  "group chat was upgraded to a supergroup chat\",\"parameters\":"
+                                  "{\"migrate_to_chat_id\":-1001234567890}}"),
+                         &answer);
+    assert_int_equal(answer.class, TELEGRAM_MIGRATED);
+    assert_true(answer.migrate_to == -1001234567890);
+}
+
+static void test_updates_are_slices(void **state) {
+    static const char text[] =
+        "{\"ok\":true,\"result\":[{\"update_id\":10001, \"message\":{\"text\":\"\\u0061]}\"}},\n"
+        "{\"callback_query\":{},\"update_id\":10002},{\"update_id\":10003,\"new_thing\":1}]}";
+    struct telegram_updates updates;
+    assert_int_equal(telegram_read_updates(slice_of(text), &updates), 0);
+    assert_int_equal(updates.count, 3);
+    assert_true(slice_is(updates.list[0].raw,
+                         "{\"update_id\":10001, \"message\":{\"text\":\"\\u0061]}\"}}"));
+    assert_int_equal(updates.list[1].id, 10002);
+    assert_true(updates.list[1].kind_bit == telegram_kind_bit(slice_of("callback_query")));
+    assert_true(updates.list[2].kind_bit == TELEGRAM_KIND_OTHER);
+    free(updates.list);
+    assert_int_equal(telegram_read_updates(slice_of("{\"ok\":true,\"result\":[]}"), &updates), 0);
+    assert_int_equal(updates.count, 0);
+    free(updates.list);
+}
+
+static void test_malformed_updates(void **state) {
+    const char *const bad[] = {"",
+                               "<html>",
+                               "{\"ok\":true}",
+                               "{\"ok\":true,\"result\":{}}",
+                               "{\"ok\":true,\"result\":[{}]}",
+                               "{\"ok\":true,\"result\":[1]}",
+                               "{\"ok\":true,\"result\":[{\"update_id\":\"7\"}]}",
+                               "{\"ok\":true,\"result\":[{\"update_id\":1.5}]}",
+                               "{\"ok\":true,\"result\":[{\"update_id\":-1}]}",
+                               "{\"ok\":true,\"result\":[{\"update_id\":99999999999999999999}]}",
+                               "{\"ok\":true,\"result\":[{\"update_id\":7}",
+                               "{\"ok\":false,\"result\":[{\"update_id\":7}]}"};
+    struct telegram_updates updates;
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (telegram_read_updates(slice_of(bad[i]), &updates) != -EPROTO)
+            fail_msg("taken: %s", bad[i]);
+}
+
+static void assert_param(const char *type, const char *body, const char *name, const char *value) {
+    AUTO_BUFFER struct buffer found = {0};
+    bool has = telegram_body_param(type, slice_of(body), name, &found);
+    assert_int_equal(has, value != NULL);
+    if (value)
+        assert_string_equal(found.data ? found.data : "", value);
+}
+
+static void test_params(void **state) {
+    const char *json = "application/json; charset=utf-8",
+               *form = "application/x-www-form-urlencoded";
+    assert_param(json, "{\"chat_id\":42,\"text\":\"a\\nb\"}", "chat_id", "42");
+    assert_param(json, "{\"chat_id\":\"@name\"}", "chat_id", "@name");
+    assert_param(json, "{\"a\":{\"chat_id\":42}}", "chat_id", NULL);
+    assert_param(json, "{\"chat_id\":42", "chat_id", NULL);
+    assert_param(json, "{\"allowed_updates\":[\"message\"]}", "allowed_updates", "[\"message\"]");
+    assert_param(form, "text=a%20b+c&chat_id=%2D100", "chat_id", "-100");
+    assert_param(form, "text=a%20b+c&chat_id=%2D100", "text", "a b c");
+    assert_param(form, "chat_id", "chat_id", NULL);
+    assert_param(form, "chat_id=5%", "chat_id", "5%");
+    const char *multi = "multipart/form-data; boundary=\"xX\"";
+    const char *body =
+        "--xX\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a\"\r\n\r\n"
+        "\r\nname=\"chat_id\"\r\n--xX\r\nContent-Disposition: form-data; "
+        "name=\"chat_id\"\r\n\r\n-7\r\n--xX--\r\n";
+    assert_param(multi, body, "chat_id", "-7");
+    assert_param(multi, "--xX\r\nContent-Disposition: form-data; name=\"chat_id\"\r\n\r\n-7",
+                 "chat_id", NULL);
+    assert_param("multipart/form-data", body, "chat_id", NULL);
+}
+
+static void test_chat_keys_and_kinds(void **state) {
+    assert_true(telegram_chat_key("-1001234567890") == -1001234567890);
+    assert_true(telegram_chat_key("@Channel") == telegram_chat_key("@channel"));
+    assert_true(telegram_chat_key("@channel") < INT64_MIN / 4);
+    assert_int_equal(telegram_chat_key("nobody"), 0);
+    uint64_t kinds;
+    assert_int_equal(telegram_read_kinds(slice_of("[\"message\",\"chat_member\"]"), &kinds), 0);
+    AUTO_BUFFER struct buffer json = {0};
+    telegram_add_kinds(kinds, &json);
+    assert_string_equal(json.data, "[\"message\",\"chat_member\"]");
+    assert_int_equal(telegram_read_kinds(slice_of("[\"nonsense\"]"), &kinds), 0);
+    assert_true(kinds == telegram_kinds_default());
+    assert_int_equal(telegram_read_kinds(slice_of("[1]"), &kinds), -EINVAL);
+    assert_int_equal(telegram_read_kinds(slice_of("message"), &kinds), -EINVAL);
+}
+
+static void test_alert_messages(void **state) {
+    AUTO_BUFFER struct buffer text = {0}, message = {0};
+    for (int i = 0; i < 3000; i++)
+        buffer_add_text(&text, "<\xf0\x9f\x98\x80 ");
+    struct alert alert = {.priority = ALERT_CRITICAL, .text = text.data, .title = (char *)"a & b"};
+    uint32_t parts = 0;
+    while (telegram_add_alert(&alert, parts, -100, &message)) {
+        AUTO_BUFFER struct buffer said = {0};
+        assert_true(json_is_valid(buffer_slice(&message)));
+        assert_int_equal(json_to_text(json_member(buffer_slice(&message), "text"), &said), 0);
+        assert_non_null(strstr(said.data, "a &amp; b"));
+        assert_null(strstr(said.data, "<\xf0"));
+        size_t points = 0, escapes = 0;
+        assert_true(text_is_utf8(buffer_slice(&said), &points));
+        for (const char *c = said.data; (c = strstr(c, "&lt;")); c++)
+            escapes++;
+        assert_true(points - 3 * escapes <= TELEGRAM_TEXT_POINTS_MAX);
+        buffer_clear(&message);
+        parts++;
+    }
+    assert_int_equal(parts, 3);
+    alert.plain = alert.maybe_sent = true;
+    assert_true(telegram_add_alert(&alert, 0, 7, &message));
+    assert_null(strstr(message.data, "parse_mode"));
+    assert_non_null(strstr(message.data, "(possible repeat)"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_updates_are_slices),
+        cmocka_unit_test(test_malformed_updates),
+        cmocka_unit_test(test_params),
+        cmocka_unit_test(test_chat_keys_and_kinds),
+        cmocka_unit_test(test_alert_messages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
