@@ -11,7 +11,7 @@ ROUNDS, SECONDS = 5, 3
 BARS = {"nginx": 1.0, "Flask": 30.0}
 WHY = "peers and load of the http measurement"
 
-NGINX = """daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+NGINX = """{user} daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; open_file_cache max=10;
@@ -59,8 +59,9 @@ def start_all(bench):
     body = tools.wait_for(ports["hub"], "/health")
     tools.os.mkdir(bench.path("www"))
     bench.write("www/health", body.decode())
+    user = "" if tools.os.geteuid() else "user root;"  # else its worker may not read the folder
     nginx = bench.start(["nginx", "-p", bench.folder, "-c", bench.write(
-        "nginx.conf", NGINX.format(folder=bench.folder, port=ports["nginx"]))], cpu=0)
+        "nginx.conf", NGINX.format(user=user, folder=bench.folder, port=ports["nginx"]))], cpu=0)
     flask = bench.start(["/usr/bin/python3", bench.write(
         "flask_app.py", FLASK.format(port=ports["Flask"]))], cpu=0)
     for name in ("nginx", "Flask"):
@@ -74,8 +75,8 @@ def start_all(bench):
 
 
 def measure():
-    tools.packages(WHY, "nginx-light" if not tools.shutil.which("nginx") else "nginx-common",
-                   "python3-flask", "python3-waitress", "wrk")
+    nginx = [] if tools.shutil.which("nginx") else ["nginx-light"]
+    tools.packages(WHY, *nginx, "python3-flask", "python3-waitress", "wrk")
     tools.build("src/holdfast", "src/holdfast-anchor", "src/holdfast-keeper", "src/holdfast-hub",
                 "src/holdfast-sim")
     rates, costs = {}, {}
@@ -98,7 +99,7 @@ def report(rate, cost):
     table = tools.Table()
     for name, bar in BARS.items():
         ratio = rate["ours"] / rate[name]
-        table.add(f"GET /health, requests/s", f"{rate['ours']:,.0f}", f"{rate[name]:,.0f}",
+        table.add("GET /health, requests/s", f"{rate['ours']:,.0f}", f"{rate[name]:,.0f}",
                   "nginx, static file" if name == "nginx" else "Flask on Waitress", f"{ratio:.2f}",
                   f">= {bar:.1f} x", ratio >= bar)
     table.add("CPU of the server a request, us", f"{cost['ours']:.1f}", f"{cost['nginx']:.1f}",
