@@ -92,6 +92,21 @@ def wait_for(port, path, statuses=(200,), seconds=20):
         time.sleep(0.05)
 
 
+def machine_is_quiet():
+    """Warns when others use the processors: a ratio then says little."""
+    def busy_and_all():
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [int(x) for x in file.readline().split()[1:9]]
+        return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+    first = busy_and_all()
+    time.sleep(1)
+    last = busy_and_all()
+    share = (last[0] - first[0]) / max(1, last[1] - first[1])
+    if share > 0.05:
+        say(f"Warning: other programs use {share:.0%} of this machine; measure again when it is quiet.")
+
+
 class Bench(contextlib.ExitStack):
     """A scratch folder and the programs started in it; all of it is gone at the end."""
 
@@ -111,12 +126,10 @@ class Bench(contextlib.ExitStack):
             file.write(text)
         return self.path(name)
 
-    def start(self, command, cpu=None, env=None):
+    def start(self, command):
         """Its own process group, so that its children end with it."""
-        pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
-        process = subprocess.Popen(pin + command, stdin=subprocess.DEVNULL, stdout=self.log,
-                                   stderr=self.log, start_new_session=True, cwd=self.folder,
-                                   env={**os.environ, **(env or {})})
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log,
+                                   stderr=self.log, start_new_session=True, cwd=self.folder)
         self.callback(self.end, process)
         return process
 
@@ -131,10 +144,10 @@ class Bench(contextlib.ExitStack):
             except subprocess.TimeoutExpired:
                 pass
 
-    def up(self, config, cpu=None):
+    def up(self, config):
         """The whole house: anchor, keeper and the services of the config. Returns the anchor's id."""
         path = self.write("holdfast.yaml", config)
-        process = self.start([program("holdfast"), "-c", path, "--run", self.path("run"), "up"], cpu)
+        process = self.start([program("holdfast"), "-c", path, "--run", self.path("run"), "up"])
         end = time.monotonic() + 20
         while subprocess.run([program("holdfast"), "-c", path, "--run", self.path("run"), "status"],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
