@@ -100,6 +100,27 @@ static void measure_send(struct way *way, int64_t *ret_ns) {
     *ret_ns = now_ns() - start;
 }
 
+/* Takes note of the newest update in an answer; false when there is none. */
+static bool note_updates(struct way *way, const char *text) {
+    const char *id = NULL;
+    for (const char *more = text; (more = strstr(more, "\"update_id\":")); more++)
+        id = more;
+    if (id)
+        way->next_update = strtoll(id + 12, NULL, 10) + 1;
+    return id != NULL;
+}
+
+/* What an earlier run left behind would be answered at once and measured as fast. */
+static void drain(struct way *way) {
+    char answer[1 << 20], body[64];
+    bool more = true;
+    while (more) {
+        snprintf(body, sizeof body, "{\"offset\":%lld,\"timeout\":0}", (long long)way->next_update);
+        write_request(way->fd, way->path, "getUpdates", body);
+        more = note_updates(way, read_answer(way->fd, answer, sizeof answer));
+    }
+}
+
 static void measure_update(struct way *way, int inject_fd, int64_t *ret_ns) {
     char answer[65536], body[256];
     snprintf(body, sizeof body, "{\"offset\":%lld,\"timeout\":20}", (long long)way->next_update);
@@ -112,12 +133,8 @@ static void measure_update(struct way *way, int inject_fd, int64_t *ret_ns) {
     write_request(inject_fd, "/sim", "message", body);
     char *text = read_answer(way->fd, answer, sizeof answer);
     *ret_ns = now_ns() - start;
-    char *id = strstr(text, "\"update_id\":");
-    if (!id)
+    if (!note_updates(way, text))
         give_up("getUpdates came back without an update");
-    for (char *more; (more = strstr(id + 1, "\"update_id\":"));)
-        id = more;
-    way->next_update = strtoll(id + 12, NULL, 10) + 1;
     read_answer(inject_fd, answer, sizeof answer);
 }
 
@@ -156,6 +173,8 @@ int main(int argc, char **arguments) {
     int inject_fd = connect_to((uint16_t)sim_port);
     read_way(arguments + 4, &ways[0]);
     read_way(arguments + 7, &ways[1]);
+    for (size_t w = 0; w < 2 && !send; w++)
+        drain(&ways[w]);
     for (int64_t i = -WARM_UP; i < count; i++) {
         for (size_t w = 0; w < 2; w++) {
             int64_t *place = &ways[w].took_ns[i < 0 ? 0 : i];
