@@ -57,7 +57,7 @@ struct chat {
     int64_t migrate_to;     /* 0: not migrated */
     int64_t next_message_id;
     int64_t typing_until;
-    uint64_t seq, news; /* of the last change of anything; of what is said in it */
+    uint64_t seq, news;       /* of the last change of anything; of what is said in it */
     struct message *messages; /* oldest first */
     size_t count;
     json_t *keyboard; /* the reply keyboard that is shown now */
