@@ -66,8 +66,8 @@ struct chat {
 struct update {
     int64_t id, expires;
     unsigned type;
-    unsigned repeats; /* fault: so often it comes again after it was confirmed */
-    bool again;       /* confirmed, kept for one more delivery */
+    bool twice; /* fault: it will come (or came) a second time */
+    bool again; /* confirmed, kept for its second delivery */
     char *text;
     size_t size;
 };
@@ -75,7 +75,7 @@ struct poll {
     bool parked;
     uint64_t ticket, call_number;
     int64_t offset, limit, until, wake;
-    bool lost, cut, duplicate;
+    bool lost, cut, duplicate, duplicate_all;
     int64_t delay_ms;
 };
 struct query {

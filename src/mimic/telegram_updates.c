@@ -102,8 +102,7 @@ static bool gone(struct update *update, int64_t offset, int64_t now) {
         return true;
     if (update->id >= offset)
         return false;
-    update->again = update->repeats > 0;
-    update->repeats -= update->again;
+    update->again = update->twice && !update->again;
     return !update->again;
 }
 
@@ -178,6 +177,18 @@ static char *collect(struct bot *bot, int64_t limit) {
     return buffer_take(&list);
 }
 
+/* The first update that is delivered now will come once more after it was confirmed; all of them
+ * while the fault stays. None comes a third time. */
+static void duplicate(struct bot *bot, int64_t limit, bool all) {
+    for (size_t i = 0; i < bot->update_count && (int64_t)i < limit; i++) {
+        struct update *update = update_at(bot, i);
+        bool fresh = !update->twice;
+        update->twice = true;
+        if (fresh && !all)
+            return;
+    }
+}
+
 /* --- polls -------------------------------------------------------------------------------- */
 
 static void poll_end(struct bot *bot, struct telegram_answer answer, int64_t due) {
@@ -240,6 +251,7 @@ static void park(struct call *call, int64_t offset, int64_t limit, int64_t timeo
                               .lost = fault->kind == FAULT_LOST,
                               .cut = fault->kind == FAULT_HALF,
                               .duplicate = fault->kind == FAULT_DUPLICATE,
+                              .duplicate_all = fault->left < 0,
                               .delay_ms = fault->kind == FAULT_DELAY ? fault->ms : 0};
     bot->telegram->parked_count++;
     call->parked = true;
@@ -267,8 +279,8 @@ void updates_handle_get(struct call *call) {
     forget(bot, INT64_MIN, call->now);
     int64_t start = start_of(bot, offset);
     forget(bot, start, call->now);
-    if (call->fault.kind == FAULT_DUPLICATE && bot->update_count)
-        update_at(bot, 0)->repeats++;
+    if (call->fault.kind == FAULT_DUPLICATE)
+        duplicate(bot, limit, call->fault.left < 0);
     char *list = collect(bot, limit);
     if (list)
         call_succeed_text(call, list);
@@ -283,8 +295,8 @@ void updates_run(struct bot *bot, int64_t now) {
     if (!poll->parked || (now < poll->wake && now < poll->until))
         return;
     forget(bot, poll->offset, now);
-    if (poll->duplicate && bot->update_count)
-        update_at(bot, 0)->repeats++;
+    if (poll->duplicate)
+        duplicate(bot, poll->limit, poll->duplicate_all);
     AUTO_FREE char *list = collect(bot, poll->limit);
     if (!list && now < poll->until) {
         poll->wake = INT64_MAX; /* what woke it is gone already */
