@@ -106,15 +106,29 @@ static void test_all_updates_twice(void **state) {
     }
 }
 
+/* Armed while the poll waits already: what it delivers is concerned. */
 static void test_duplicate_of_a_parked_poll(void **state) {
     struct world *world = *state;
-    arm(world, "{\"method\":\"getUpdates\",\"kind\":\"duplicate\"}");
     uint64_t poll = start(world, "getUpdates", "{\"timeout\":50}");
+    arm(world, "{\"method\":\"getUpdates\",\"kind\":\"duplicate\"}");
     int64_t id = say(world, "once");
     world->now += 2;
     answered(world, poll, 200, "{\"ok\":true,\"result\":[{...}]}");
     AUTO_FREE char *params = text_format("{\"offset\":%lld}", (long long)id + 1);
     check(world, "getUpdates", params, 200, "{\"ok\":true,\"result\":[{...}]}");
+    world->now += 5000;
+    check(world, "getUpdates", params, 200, "{\"ok\":true,\"result\":[]}");
+}
+
+static void test_faults_of_a_parked_poll(void **state) {
+    struct world *world = *state;
+    uint64_t poll = start(world, "getUpdates", "{\"timeout\":50}");
+    arm(world, "{\"method\":\"getUpdates\",\"kind\":\"half\"}");
+    say(world, "a");
+    world->now += 2;
+    struct telegram_answer answer = taken(world, poll);
+    assert_true(answer.cut);
+    telegram_answer_deinit(&answer);
 }
 
 static void test_faults_of_chats(void **state) {
@@ -249,6 +263,7 @@ int main(void) {
         WORLD_TEST(test_duplicate_update),
         WORLD_TEST(test_all_updates_twice),
         WORLD_TEST(test_duplicate_of_a_parked_poll),
+        WORLD_TEST(test_faults_of_a_parked_poll),
         WORLD_TEST(test_faults_of_chats),
         WORLD_TEST(test_outage),
         WORLD_TEST(test_lost_poll),
