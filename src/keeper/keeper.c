@@ -28,6 +28,8 @@ bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index) {
 static void do_start(struct keeper *keeper, const struct service_command *command) {
     struct unit *unit = keeper->units[command->index];
     unit->status_text[0] = 0;
+    if (unit->log)
+        service_log_begin_life(unit->log);
     anchor_link_start(keeper, command->index);
 }
 

@@ -369,7 +369,8 @@ static bool still_lives(pid_t pid, int64_t start_ticks) {
 /* After the last slot: what we believe to run and the anchor does not know. Either the anchor was
  * killed and the process is to be adopted, or its start was never carried out. */
 static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
-    keeper->snapshot_done = true;
+    struct launch_head works = {.kind = LAUNCH_WORKS};
+    send_head(keeper, &works);
     for (size_t i = 0; i < keeper->services.count; i++) {
         struct service *service = &keeper->services.list[i];
         struct unit *unit = keeper->units[i];

@@ -329,10 +329,10 @@ static int sqlite_apply(struct store_backend *backend, const struct record *reco
         return apply_drop(self, record);
     case RECORD_CHAT:
         return apply_chat(self, record);
-    case RECORD_SEEN:
+    case RECORD_SEEN: /* is only read */
         break;
     }
-    must(!"a record that is only read");
+    must(false);
     return -EINVAL;
 }
 
