@@ -38,7 +38,7 @@ def http(method, url, body=None, timeout=70):
 
 class Simulator:
     def __init__(self):
-        program = next(BUILD.rglob("holdfast-sim"))
+        program = BUILD / "src" / "holdfast-sim"
         self.process = subprocess.Popen([program, "--port", "0", "--bot", TOKEN + "=demo_bot"],
                                         stderr=subprocess.PIPE, text=True)
         line = self.process.stderr.readline()
@@ -312,7 +312,7 @@ class ChatPage(unittest.TestCase):
         port = int(self.simulator.url.rsplit(":", 1)[1])
         self.simulator.stop()
         page.wait(lambda: not page.run("return document.getElementById('lost').hidden"), "no word of it")
-        program = next(BUILD.rglob("holdfast-sim"))
+        program = BUILD / "src" / "holdfast-sim"
         self.simulator.process = subprocess.Popen(
             [program, "--port", str(port), "--bot", TOKEN + "=demo_bot"],
             stderr=subprocess.PIPE, text=True)
