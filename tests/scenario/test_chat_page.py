@@ -256,6 +256,17 @@ class ChatPage(unittest.TestCase):
         self.bot.stop()
         page.wait_text("#status", "not polling", 15)
 
+    def test_group(self):
+        for name, person in (("Bob", 7), ("Ann", 42)):
+            self.simulator.control("message", {"chat_id": -1001000000005, "title": "Desk", "from_id": person,
+                                               "first_name": name, "text": "I am " + name})
+        page = self.open()
+        page.wait_text("#chats .name", "Desk")
+        page.run("[...document.querySelectorAll('#chats button')].find(b => b.innerText.includes('Desk')).click()")
+        page.wait_text(".message:not(.mine) .sender", "Bob")
+        page.wait_text(".message.mine .body", "I am Ann")
+        page.wait_text(".message:not(.mine) .sender", "demo_bot")
+
     def test_faults_panel(self):
         page = self.open()
         page.wait_text("#status", "online")
