@@ -320,6 +320,8 @@ class ChatPage(unittest.TestCase):
     def test_connection_lost_and_back(self):
         page = self.open()
         page.wait_text("#status", "online")
+        self.say("before")
+        page.wait_text(".message.mine .body", "before")
         port = int(self.simulator.url.rsplit(":", 1)[1])
         self.simulator.stop()
         page.wait(lambda: not page.run("return document.getElementById('lost').hidden"), "no word of it")
@@ -330,6 +332,7 @@ class ChatPage(unittest.TestCase):
         page.wait(lambda: page.run("return document.getElementById('lost').hidden"), "the page does not come back", 20)
         self.say("back again")
         page.wait_text(".message.mine .body", "back again")
+        self.assertEqual(len(page.text(".message.mine .body")), 1)  # another simulator, another book
 
 
 if __name__ == "__main__":

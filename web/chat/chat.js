@@ -317,6 +317,7 @@ async function followChat(chat, signal) {
       const news = await get(`/sim/messages?${query}`, { signal });
       if (state.lost) setLost(false);
       state.after = news.next;
+      if (first) state.shown.clear();
       for (const message of news.messages) take(message, !first);
       if (!first) news.answers.forEach(showAnswer);
       showTyping(news.typing);
@@ -328,6 +329,8 @@ async function followChat(chat, signal) {
     } catch (error) {
       if (signal.aborted) return;
       setLost(true);
+      first = true; // it may be another simulator when it comes back: read its book from the start
+      state.after = 0;
       await pause(1000);
     }
   }
@@ -548,6 +551,7 @@ async function followChats() {
       }
     } catch (error) {
       setLost(true);
+      after = -1;
       await pause(1000);
     }
   }
