@@ -16,7 +16,7 @@ def health():
     with open(os.path.join(os.environ["HOLDFAST_RUN"], "hub.port"), encoding="ascii") as file:
         url = f"http://127.0.0.1:{int(file.read())}/health"
     try:
-        with urllib.request.urlopen(url, timeout=1.5) as answer:
+        with urllib.request.urlopen(url, timeout=1) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:  # 503 is an answer too
         return json.load(error)

@@ -18,7 +18,7 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("HOLDFAST_BUILD", "build")
-PROGRAM = next(BUILD.rglob("holdfast-sim"))
+PROGRAM = BUILD / "src" / "holdfast-sim"
 TOKEN = "1001:demo"
 API = f"/bot{TOKEN}/"
 
@@ -309,6 +309,21 @@ class Start(unittest.TestCase):
         code, said = sim.stop()
         self.assertEqual(code, 0)
         self.assertNotIn("very-secret", said + calls.decode() + bots.decode())
+
+
+class Documentation(unittest.TestCase):
+    def test_every_row_names_a_test_or_says_that_it_is_not_simulated(self):
+        page = (ROOT / "docs" / "simulator.md").read_text()
+        tests = set()
+        for path in [*ROOT.glob("src/*/*_test.c"), *ROOT.glob("tests/scenario/*.py")]:
+            tests.update(re.findall(r"(?:static void|def) (test_\w+)\(", path.read_text()))
+        table = page[page.index("## What is simulated"):page.index("## Bounds")]
+        rows = re.findall(r"^\| (?!rule|---)(.*?) \| (.*?) \|$", table, re.M)
+        self.assertGreater(len(rows), 60)
+        for rule, test in rows:
+            named = re.findall(r"\btest_\w+\b(?!\.py)", test)
+            self.assertTrue(named or "not simulated" in test, rule)
+            self.assertEqual([name for name in named if name not in tests], [], rule)
 
 
 if __name__ == "__main__":
