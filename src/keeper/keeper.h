@@ -23,6 +23,8 @@ struct unit {
     struct service_log *log;
     struct notify_socket *notify;          /* NULL: the service does not use it */
     struct probe *probe;                   /* tcp or http probe under way */
+    struct exec_timer *exec_timer;         /* of the exec probe under way */
+    bool probe_void;                       /* its outcome counts no more: it is being killed */
     int probe_which;                       /* 0 ready, 1 health */
     char status_text[KEEPER_STATUS_BYTES]; /* sd_notify STATUS= */
     struct service saved;                  /* as last written down */

@@ -291,6 +291,8 @@ static struct service_exit exit_of(int status) {
 
 static void on_probe_slot(struct keeper *keeper, const struct launch_head *head,
                           struct unit *unit) {
+    if (head->value == LAUNCH_RUNNING && unit->probe_slot != head->slot)
+        anchor_link_signal(keeper, head->slot, SIGKILL); /* a former keeper's: nobody times it */
     if (head->value == LAUNCH_RUNNING)
         return;
     if (unit->probe_slot == head->slot) {

@@ -91,15 +91,44 @@ static void test_duplicate_update(void **state) {
     }
 }
 
+/* While the fault stays, each update comes twice, and none for ever. */
+static void test_all_updates_twice(void **state) {
+    struct world *world = *state;
+    arm(world, "{\"method\":\"getUpdates\",\"kind\":\"duplicate\",\"count\":0}");
+    int64_t id = say(world, "a");
+    say(world, "b");
+    for (int i = 0; i < 3; i++) {
+        AUTO_FREE char *params = text_format("{\"offset\":%lld}", (long long)(i ? id + 2 : 0));
+        json_t *list = result(world, "getUpdates", params);
+        assert_int_equal(json_array_size(list), i < 2 ? 2 : 0);
+        json_decref(list);
+        world->now += 5000;
+    }
+}
+
+/* Armed while the poll waits already: what it delivers is concerned. */
 static void test_duplicate_of_a_parked_poll(void **state) {
     struct world *world = *state;
-    arm(world, "{\"method\":\"getUpdates\",\"kind\":\"duplicate\"}");
     uint64_t poll = start(world, "getUpdates", "{\"timeout\":50}");
+    arm(world, "{\"method\":\"getUpdates\",\"kind\":\"duplicate\"}");
     int64_t id = say(world, "once");
     world->now += 2;
     answered(world, poll, 200, "{\"ok\":true,\"result\":[{...}]}");
     AUTO_FREE char *params = text_format("{\"offset\":%lld}", (long long)id + 1);
     check(world, "getUpdates", params, 200, "{\"ok\":true,\"result\":[{...}]}");
+    world->now += 5000;
+    check(world, "getUpdates", params, 200, "{\"ok\":true,\"result\":[]}");
+}
+
+static void test_faults_of_a_parked_poll(void **state) {
+    struct world *world = *state;
+    uint64_t poll = start(world, "getUpdates", "{\"timeout\":50}");
+    arm(world, "{\"method\":\"getUpdates\",\"kind\":\"half\"}");
+    say(world, "a");
+    world->now += 2;
+    struct telegram_answer answer = taken(world, poll);
+    assert_true(answer.cut);
+    telegram_answer_deinit(&answer);
 }
 
 static void test_faults_of_chats(void **state) {
@@ -232,7 +261,9 @@ int main(void) {
         WORLD_TEST(test_broken_answers),
         WORLD_TEST(test_delay),
         WORLD_TEST(test_duplicate_update),
+        WORLD_TEST(test_all_updates_twice),
         WORLD_TEST(test_duplicate_of_a_parked_poll),
+        WORLD_TEST(test_faults_of_a_parked_poll),
         WORLD_TEST(test_faults_of_chats),
         WORLD_TEST(test_outage),
         WORLD_TEST(test_lost_poll),

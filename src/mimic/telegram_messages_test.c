@@ -190,6 +190,16 @@ static void test_markup(void **state) {
     json_decref(book);
 }
 
+static void test_markup_of_too_many_buttons(void **state) {
+    struct world *world = *state;
+    AUTO_BUFFER struct buffer markup = {0};
+    for (int i = 0; i < 101; i++)
+        buffer_print(&markup, "%s{\"text\":\"t\",\"callback_data\":\"d\"}",
+                     i ? "," : "{\"inline_keyboard\":[[");
+    buffer_add_text(&markup, "]]}");
+    markup_refused(world, markup.data, "Bad Request: reply markup is too long");
+}
+
 static const char with_button[] =
     "{\"chat_id\":42,\"text\":\"Confirm?\",\"reply_markup\":{\"inline_"
     "keyboard\":[[{\"text\":\"ok\",\"callback_data\":\"ok:7\"}]]}}";
@@ -324,6 +334,7 @@ int main(void) {
         WORLD_TEST(test_migration),
         WORLD_TEST(test_replies),
         WORLD_TEST(test_markup),
+        WORLD_TEST(test_markup_of_too_many_buttons),
         WORLD_TEST(test_edit),
         WORLD_TEST(test_delete),
         WORLD_TEST(test_press_and_answer),

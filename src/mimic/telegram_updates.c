@@ -102,8 +102,7 @@ static bool gone(struct update *update, int64_t offset, int64_t now) {
         return true;
     if (update->id >= offset)
         return false;
-    update->again = update->repeats > 0;
-    update->repeats -= update->again;
+    update->again = update->twice && !update->again;
     return !update->again;
 }
 
@@ -178,6 +177,25 @@ static char *collect(struct bot *bot, int64_t limit) {
     return buffer_take(&list);
 }
 
+/* With such a fault armed, the first update that is delivered now will come once more after it was
+ * confirmed; all of them while the fault stays. None comes a third time. */
+static void duplicate(struct bot *bot, int64_t limit) {
+    bool all = false;
+    for (size_t i = 0; i < bot->update_count && (int64_t)i < limit; i++) {
+        struct update *update = update_at(bot, i);
+        if (update->twice)
+            continue;
+        if (!all) {
+            struct fault fault = faults_take_delivery(bot->telegram, FAULT_DUPLICATE);
+            all = fault.left < 0;
+            update->twice = fault.kind == FAULT_DUPLICATE;
+            if (!all)
+                return;
+        }
+        update->twice = true;
+    }
+}
+
 /* --- polls -------------------------------------------------------------------------------- */
 
 static void poll_end(struct bot *bot, struct telegram_answer answer, int64_t due) {
@@ -239,7 +257,6 @@ static void park(struct call *call, int64_t offset, int64_t limit, int64_t timeo
                               .wake = INT64_MAX,
                               .lost = fault->kind == FAULT_LOST,
                               .cut = fault->kind == FAULT_HALF,
-                              .duplicate = fault->kind == FAULT_DUPLICATE,
                               .delay_ms = fault->kind == FAULT_DELAY ? fault->ms : 0};
     bot->telegram->parked_count++;
     call->parked = true;
@@ -267,8 +284,7 @@ void updates_handle_get(struct call *call) {
     forget(bot, INT64_MIN, call->now);
     int64_t start = start_of(bot, offset);
     forget(bot, start, call->now);
-    if (call->fault.kind == FAULT_DUPLICATE && bot->update_count)
-        update_at(bot, 0)->repeats++;
+    duplicate(bot, limit);
     char *list = collect(bot, limit);
     if (list)
         call_succeed_text(call, list);
@@ -278,18 +294,29 @@ void updates_handle_get(struct call *call) {
         call_succeed_text(call, text_copy("[]"));
 }
 
+/* Faults that were armed while the poll was parked already. */
+static void late_faults(struct bot *bot) {
+    struct poll *poll = &bot->poll;
+    if (poll->lost || poll->cut || poll->delay_ms)
+        return;
+    poll->lost = faults_take_delivery(bot->telegram, FAULT_LOST).kind == FAULT_LOST;
+    poll->cut = !poll->lost && faults_take_delivery(bot->telegram, FAULT_HALF).kind == FAULT_HALF;
+    if (!poll->lost && !poll->cut)
+        poll->delay_ms = faults_take_delivery(bot->telegram, FAULT_DELAY).ms;
+}
+
 void updates_run(struct bot *bot, int64_t now) {
     struct poll *poll = &bot->poll;
     if (!poll->parked || (now < poll->wake && now < poll->until))
         return;
     forget(bot, poll->offset, now);
-    if (poll->duplicate && bot->update_count)
-        update_at(bot, 0)->repeats++;
+    duplicate(bot, poll->limit);
     AUTO_FREE char *list = collect(bot, poll->limit);
     if (!list && now < poll->until) {
         poll->wake = INT64_MAX; /* what woke it is gone already */
         return;
     }
+    late_faults(bot);
     call_record(bot->telegram, poll->call_number, now, poll->lost ? 0 : 200, NULL);
     struct telegram_answer answer = {
         .status = 200, .body = success_body(list ? list : "[]", NULL), .retry_after_s = -1};

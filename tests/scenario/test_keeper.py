@@ -409,6 +409,14 @@ class RestartTests(KeeperCase):
                   lambda: self.service("a")["pid"] not in (None, 0, before["pid"]))
 
 
+    def test_a_quick_exec_probe_is_not_killed_by_an_older_timer(self):
+        self.up({"services": {"a": {**self.counter(), "health": {
+            "exec": ["sleep", "0.25"], "every": "50ms", "timeout": "400ms", "failures": 1}}}})
+        self.wait("it is healthy", lambda: self.service("a")["health"] == "healthy")
+        time.sleep(3)
+        self.assertEqual(self.service("a")["restarts"], 0)
+
+
 class IsolationTests(KeeperCase):
     def test_no_signal_reaches_another(self):
         self.up({"services": {"a": self.counter(), "b": {**self.counter(),
