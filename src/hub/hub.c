@@ -296,6 +296,7 @@ int hub_run(struct hub *hub, const struct config *config, const struct hub_optio
     hub->wall_offset_ms = clock_wall_ms() - hub->started_ms;
     if (getrandom(&hub->seed, sizeof hub->seed, 0) < 0)
         hub->seed = (uint64_t)clock_wall_ms();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is a full disk, not the end */
     must(uv_loop_init(&hub->loop) == 0);
     make_engines(hub);
     open_store(hub);
