@@ -256,6 +256,17 @@ class ChatPage(unittest.TestCase):
         self.bot.stop()
         page.wait_text("#status", "not polling", 15)
 
+    def test_group(self):
+        for name, person in (("Bob", 7), ("Ann", 42)):
+            self.simulator.control("message", {"chat_id": -1001000000005, "title": "Desk", "from_id": person,
+                                               "first_name": name, "text": "I am " + name})
+        page = self.open()
+        page.wait_text("#chats .name", "Desk")
+        page.run("[...document.querySelectorAll('#chats button')].find(b => b.innerText.includes('Desk')).click()")
+        page.wait_text(".message:not(.mine) .sender", "Bob")
+        page.wait_text(".message.mine .body", "I am Ann")
+        page.wait_text(".message:not(.mine) .sender", "demo_bot")
+
     def test_faults_panel(self):
         page = self.open()
         page.wait_text("#status", "online")
@@ -309,6 +320,8 @@ class ChatPage(unittest.TestCase):
     def test_connection_lost_and_back(self):
         page = self.open()
         page.wait_text("#status", "online")
+        self.say("before")
+        page.wait_text(".message.mine .body", "before")
         port = int(self.simulator.url.rsplit(":", 1)[1])
         self.simulator.stop()
         page.wait(lambda: not page.run("return document.getElementById('lost').hidden"), "no word of it")
@@ -319,6 +332,7 @@ class ChatPage(unittest.TestCase):
         page.wait(lambda: page.run("return document.getElementById('lost').hidden"), "the page does not come back", 20)
         self.say("back again")
         page.wait_text(".message.mine .body", "back again")
+        self.assertEqual(len(page.text(".message.mine .body")), 1)  # another simulator, another book
 
 
 if __name__ == "__main__":
