@@ -236,7 +236,6 @@ static void do_pass(struct hub_bot *bot, struct gateway_command *command) {
 
 static void do_alarm(struct hub_bot *bot, struct gateway_command *command) {
     AUTO_FREE char *key = text_format("gateway %s %d", bot->config->name, command->code);
-    log_error("gateway %s: %s", bot->config->name, command->text);
     hub_alert(bot->hub, command->priority, "gateway", NULL, command->text, key);
 }
 
