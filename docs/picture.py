@@ -34,9 +34,9 @@ def main():
     for index, colour in enumerate(("#ff5f56", "#ffbd2e", "#27c93f")):
         print(f'<circle cx="{22 + 20 * index}" cy="22" r="6" fill="{colour}"/>')
     print('<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="14" '
-          'fill="#e6edf3" xml:space="preserve">')
+          'fill="#e6edf3" style="white-space:pre">')
     for number, line in enumerate(lines):
-        text = "".join(f"<tspan{style}>{html.escape(piece)}</tspan>" for style, piece in spans(line))
+        text = "".join(f"<tspan{style}>{html.escape(piece).replace(chr(32), chr(160))}</tspan>" for style, piece in spans(line))
         print(f'<text x="{MARGIN}" y="{TOP + LINE * number}">{text}</text>')
     print("</g>\n</svg>")
 

@@ -8,14 +8,15 @@ import sys
 import urllib.error
 import urllib.request
 
-SILENT_SECONDS = 6
+# The bot polls for 2 s at a time; after troubles its library pauses some seconds more each time.
+SILENT_SECONDS = 15
 
 
 def health():
     with open(os.path.join(os.environ["HOLDFAST_RUN"], "hub.port"), encoding="ascii") as file:
         url = f"http://127.0.0.1:{int(file.read())}/health"
     try:
-        with urllib.request.urlopen(url, timeout=1.5) as answer:
+        with urllib.request.urlopen(url, timeout=1) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:  # 503 is an answer too
         return json.load(error)
@@ -24,15 +25,17 @@ def health():
 def main():
     bot, name = sys.argv[1:]
     try:
-        consumers = health().get("consumers", [])
-    except (OSError, ValueError) as error:
-        print(f"the hub does not answer: {error}")
+        answer = health()
+        consumer = answer["bots"][bot]["consumers"].get(name)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"the hub does not tell: {error!r}")
         return 0
-    for consumer in consumers:
-        if (consumer["bot"], consumer["consumer"]) == (bot, name):
-            silent = consumer["last_poll_ago"]
-            return int(silent is not None and silent > SILENT_SECONDS)
-    return 0
+    if consumer is None or consumer["polling"] or consumer["last_poll_ago"] is None:
+        return 0
+    # Before the hub was there, nobody could ask it.
+    silent = min(consumer["last_poll_ago"], answer["uptime_seconds"])
+    print(f"has not asked for updates for {silent} s")
+    return int(silent > SILENT_SECONDS)
 
 
 if __name__ == "__main__":

@@ -279,7 +279,7 @@ def tour_outage(screen, demo):
     screen.title("6. Telegram is down for some seconds")
     alerts = [("LOW", "backup is done"), ("MEDIUM", "disk is half full"),
               ("HIGH", "an order waits"), ("CRITICAL", "the database is gone")]
-    http("POST", f"{demo.sim}/sim/faults", {"method": "*", "kind": "reset", "count": 100000})
+    http("POST", f"{demo.sim}/sim/faults", {"method": "*", "kind": "5xx", "count": 100000})
     for priority, text in alerts:
         send_alert(demo, priority, f"tour: {text}")
     time.sleep(3)

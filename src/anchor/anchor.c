@@ -25,7 +25,7 @@ struct slot {
     int64_t time_ms;
     char name[LAUNCH_NAME_BYTES];
 };
-enum { KEEPER_DELAY_MIN_MS = 10, KEEPER_DELAY_MAX_MS = 5000, KEEPER_STABLE_MS = 2000 };
+enum { KEEPER_DELAY_MIN_MS = 10, KEEPER_DELAY_MAX_MS = 5000 };
 enum { TAG_SIGNALS = LAUNCH_SLOTS_MAX, TAG_KEEPER };
 
 /* Everything the anchor ever needs, at fixed places: nothing can fail for lack of memory later. */
@@ -34,14 +34,15 @@ static struct {
     int poll_fd, signal_fd;
     int keeper_fd; /* -1: no keeper */
     pid_t keeper_pid;
-    int keepers;             /* started so far */
-    int64_t keeper_start_ms; /* of the running one */
-    int64_t keeper_due_ms;   /* when the next is started; 0: one runs */
+    int keepers;           /* started so far */
+    bool keeper_works;     /* it has taken over */
+    int64_t keeper_due_ms; /* when the next is started; 0: one runs */
     int64_t keeper_delay_ms;
     uint32_t slots_used; /* slots above were never used */
     bool snapshot_told;
     int host_signals[8]; /* got and not yet told */
     int host_count;
+    bool quit_asked; /* the keeper has said QUIT; we go once it has gone */
     bool quit;
     int quit_code;
     struct slot slots[LAUNCH_SLOTS_MAX];
@@ -115,15 +116,16 @@ static void keeper_lost(void) {
     if (anchor.keeper_fd < 0)
         return;
     close_fd(&anchor.keeper_fd);
+    if (anchor.quit_asked)
+        return;
     if (anchor.keeper_pid > 0)
         kill(anchor.keeper_pid, SIGKILL); /* there is never a second one beside the next */
-    int64_t now = clock_ms();
-    bool stable = now - anchor.keeper_start_ms >= KEEPER_STABLE_MS;
+    /* Who dies before it took over (a bad build, no memory) is tried ever more slowly. */
     int64_t doubled = anchor.keeper_delay_ms * 2;
-    anchor.keeper_delay_ms = stable || !doubled              ? KEEPER_DELAY_MIN_MS
+    anchor.keeper_delay_ms = anchor.keeper_works             ? KEEPER_DELAY_MIN_MS
                              : doubled < KEEPER_DELAY_MAX_MS ? doubled
                                                              : KEEPER_DELAY_MAX_MS;
-    anchor.keeper_due_ms = now + (stable ? 0 : anchor.keeper_delay_ms);
+    anchor.keeper_due_ms = clock_ms() + (anchor.keeper_works ? 0 : anchor.keeper_delay_ms);
 }
 
 static _Noreturn void become_keeper(int fd) {
@@ -143,8 +145,8 @@ static _Noreturn void become_keeper(int fd) {
 
 static void keeper_start(void) {
     int pair[2];
-    anchor.keeper_start_ms = clock_ms();
-    anchor.keeper_due_ms = anchor.keeper_start_ms + KEEPER_DELAY_MAX_MS; /* unless it works */
+    anchor.keeper_works = false;
+    anchor.keeper_due_ms = clock_ms() + KEEPER_DELAY_MAX_MS; /* unless it works */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         log_error("cannot make a socket for the keeper: %s; trying again", strerror(errno));
         return;
@@ -280,15 +282,21 @@ static void on_free(const struct launch_head *head, size_t bytes) {
     slot->state = LAUNCH_FREE_SLOT;
 }
 
+static void on_works(const struct launch_head *head, size_t bytes) {
+    anchor.keeper_works = true;
+}
+
+/* Waiting for the keeper's own end keeps the lock until nobody of us writes any more. */
 static void on_quit(const struct launch_head *head, size_t bytes) {
-    anchor.quit = true;
+    anchor.quit_asked = true;
     anchor.quit_code = head->value;
+    anchor.keeper_due_ms = clock_ms() + KEEPER_DELAY_MAX_MS;
 }
 
 static void on_message(size_t bytes) {
     static void (*const handlers[])(const struct launch_head *, size_t) = {
         [LAUNCH_START] = on_start, [LAUNCH_ADOPT] = on_adopt, [LAUNCH_SIGNAL] = on_signal,
-        [LAUNCH_FREE] = on_free,   [LAUNCH_QUIT] = on_quit,
+        [LAUNCH_FREE] = on_free,   [LAUNCH_QUIT] = on_quit,   [LAUNCH_WORKS] = on_works,
     };
     const struct launch_head *head = &anchor.message.head;
     bool known = bytes >= sizeof *head && head->kind < COUNT_OF(handlers) && handlers[head->kind];
@@ -337,6 +345,7 @@ static void reap(void) {
             anchor.keeper_pid = 0;
             read_keeper(); /* what it said last, then its end of the socket */
             keeper_lost();
+            anchor.quit |= anchor.quit_asked;
         }
     }
 }
@@ -408,7 +417,10 @@ int anchor_run(const struct anchor_options *options) {
         int count = epoll_wait(anchor.poll_fd, events, COUNT_OF(events), wait_ms());
         for (int i = 0; i < count; i++)
             on_event(&events[i]);
-        if (anchor.keeper_due_ms && clock_ms() >= anchor.keeper_due_ms)
+        bool due = anchor.keeper_due_ms && clock_ms() >= anchor.keeper_due_ms;
+        if (due && anchor.quit_asked)
+            break;
+        if (due)
             keeper_start();
         tell_news();
     }

@@ -21,6 +21,7 @@ enum launch_kind {
     LAUNCH_SIGNAL,    /* slot, value = signal, to the service's whole process group */
     LAUNCH_FREE,      /* slot: its exit was taken note of; the log FIFO is let go */
     LAUNCH_QUIT,      /* value = exit code of the anchor */
+    LAUNCH_WORKS,     /* this keeper has taken over: if it dies now, the next is started at once */
     /* anchor to keeper */
     LAUNCH_SLOT,     /* slot, pid, value = LAUNCH_*, time: what the slot is now; body: its name */
     LAUNCH_SNAPSHOT, /* all slots have been told; value = how many keepers ran before */

@@ -33,7 +33,9 @@ static int to_number(const char *text, const struct unit *units, size_t unit_cou
     for (size_t i = 0; i < unit_count; i++) {
         if (strcmp(p, units[i].name) != 0)
             continue;
-        overflow |= __builtin_mul_overflow(negative ? -value : value, units[i].factor, &value);
+        if (negative)
+            overflow |= __builtin_sub_overflow(0, value, &value);
+        overflow |= __builtin_mul_overflow(value, units[i].factor, &value);
         if (overflow || value < min || value > max)
             return -ERANGE;
         *ret = value;

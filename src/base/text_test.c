@@ -11,6 +11,7 @@ static void test_numbers(void **state) {
     assert_int_equal(v, -1001234567890);
     assert_int_equal(text_to_int("101", 0, 100, &v), -ERANGE);
     assert_int_equal(text_to_int("99999999999999999999", 0, INT64_MAX, &v), -ERANGE);
+    assert_int_equal(text_to_int("-9223372036854775808", INT64_MIN, 0, &v), -ERANGE);
     assert_int_equal(text_to_int("4x", 0, 100, &v), -EINVAL);
     assert_int_equal(text_to_int("", 0, 100, &v), -EINVAL);
     assert_int_equal(text_to_duration("5m", 0, INT64_MAX, &v), 0);

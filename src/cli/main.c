@@ -16,7 +16,7 @@ static const struct command commands[] = {
     {"init", command_init, "", "write a first holdfast.yaml here"},
     {"up", command_up, "[-d] [--replace]", "start everything and stay; -d: in the background"},
     {"down", command_down, "", "stop everything, in order"},
-    {"status", command_status, "", "what runs, since when, and why not"},
+    {"status", command_status, "[SERVICE...]", "what runs, since when; of one: how it died before"},
     {"start", command_start, "SERVICE...", "start services and what they need"},
     {"stop", command_stop, "SERVICE...", "stop services and what needs them"},
     {"restart", command_restart, "SERVICE...", "restart just these services"},

@@ -143,8 +143,11 @@ int command_up(const struct cli *cli) {
     int lock = take_lock(config, cli->replace);
     if (cli->detach) {
         pid_t pid = fork(); /* the lock goes along */
-        if (pid != 0)
-            return pid < 0 ? EX_OSERR : wait_for_child(config, pid);
+        if (pid != 0) {
+            int code = pid < 0 ? EX_OSERR : wait_for_child(config, pid);
+            config_free(config);
+            return code;
+        }
         setsid();
         redirect_output(config);
     }

@@ -340,18 +340,26 @@ int64_t alerts_next_ms(const struct alerts *a, int64_t now) {
         next = a->sweep_ms;
     if (a->heap_count > 0 && a->heap[0]->alert.next_ms < next)
         next = a->heap[0]->alert.next_ms;
-    bool ready = false;
-    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
+    bool ready = false, active = false;
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
         ready = ready || (a->oldest[p] && a->active[p] == 0);
+        active = active || a->active[p] > 0;
+    }
+    /* While a probe is out, its answer is what is waited for. */
+    if (!ready || a->chat == 0 || (a->breaker.state != BREAKER_CLOSED && active))
+        return next;
     int64_t way = breaker_next_ms(&a->breaker, &a->options.breaker, now);
     way = way > a->pause_until ? way : a->pause_until;
-    /* `way` in the past would spin: then something else is being waited for. */
-    return ready && a->chat && way > now && way < next ? way : next;
+    return way < next ? way : next;
 }
 
 const struct alert *alerts_live(const struct alerts *a, int64_t id) {
     const struct item *item = alerts_item(a, id);
     return item && item->phase != PHASE_INTAKE ? &item->alert : NULL;
+}
+
+int64_t alerts_chat(const struct alerts *a) {
+    return a->chat;
 }
 
 void alerts_figures(const struct alerts *a, int64_t now, struct alerts_figures *ret) {

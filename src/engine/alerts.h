@@ -86,6 +86,8 @@ int64_t alerts_next_ms(const struct alerts *alerts, int64_t now); /* INT64_MAX: 
 /* One that has not ended; borrowed until the next step. NULL: ask the store. */
 const struct alert *alerts_live(const struct alerts *alerts, int64_t id);
 
+int64_t alerts_chat(const struct alerts *alerts); /* where alerts go, after migrations */
+
 struct alerts_figures {
     size_t waiting[ALERT_PRIORITIES];
     uint64_t accepted, duplicates, delivered, failed, unknown, refused; /* since this start */

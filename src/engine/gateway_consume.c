@@ -221,8 +221,9 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     confirm(g, c, event->offset);
     skip_hidden(g, c);
     c->seen_ms = now;
-    if (other_kinds || c->confirmed != confirmed || now - c->seen_saved_ms > SAVE_SEEN_MS)
-        save(g, c, c->confirmed != confirmed, now, commands);
+    bool confirms = c->unsaved || c->confirmed != confirmed;
+    if (other_kinds || confirms || now - c->seen_saved_ms > SAVE_SEEN_MS)
+        save(g, c, confirms, now, commands);
     if (!c->confirming && give(g, c, event->request, limit, commands))
         return;
     if (!c->confirming && timeout_s == 0)
@@ -265,8 +266,8 @@ void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_comma
     }
 }
 
-/* When the disk failed, the confirmation stands in memory: it is written with the next poll, and
- * a forgetting that comes late is no harm. */
+/* When the disk failed, the confirmation stands in memory and is written with the next poll. The
+ * consumer is answered: a bot that stands still would be worse than a repeat after a crash. */
 void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event, int64_t now,
                                 struct gateway_commands *commands) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
@@ -274,8 +275,7 @@ void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *e
         if (!c->name || c->confirming != event->ticket)
             continue;
         c->confirming = 0;
-        if (event->r < 0)
-            c->seen_saved_ms = 0;
+        c->unsaved = event->r < 0;
     }
     gateway_wake_consumers(g, now, commands);
 }

@@ -102,12 +102,15 @@ static void open_store(struct hub *hub) {
     AUTO_BUFFER struct buffer error = {0};
     int r = folder_make(folder, 0700);
     if (r < 0)
-        fatal(EX_CANTCREAT, "%s: cannot be made (%s); check the owner and rights of the data folder",
-              folder, strerror(-r));
+        fatal(EX_CANTCREAT,
+              "%s: cannot be made (%s); check the owner and rights of the data folder", folder,
+              strerror(-r));
     r = store_open(store_sqlite_new(), path, restore, hub, &hub->store, &error);
     if (r != 0)
-        fatal(r == STORE_BUSY ? EX_UNAVAILABLE : r > 0 ? EX_DATAERR : EX_CANTCREAT, "%s",
-              error.data ? error.data : strerror(-r));
+        fatal(r == STORE_BUSY ? EX_UNAVAILABLE
+              : r > 0         ? EX_DATAERR
+                              : EX_CANTCREAT,
+              "%s", error.data ? error.data : strerror(-r));
     uv_poll_init(&hub->loop, &hub->store_poll, store_fd(hub->store));
     hub->store_poll.data = hub;
     uv_poll_start(&hub->store_poll, UV_READABLE, on_store);
@@ -145,12 +148,14 @@ static int listen_at(struct hub *hub, uint16_t port) {
 static void open_server(struct hub *hub) {
     uint16_t remembered = remembered_port(hub), first = hub->config->http.port;
     int r = remembered ? listen_at(hub, remembered) : -EADDRINUSE;
-    for (uint32_t port = first; r < 0 && port <= (uint32_t)first + PORTS_TRIED && port < 65536; port++)
+    for (uint32_t port = first; r < 0 && port <= (uint32_t)first + PORTS_TRIED && port < 65536;
+         port++)
         if (port == first || !is_declared(hub->config, (uint16_t)port))
             r = listen_at(hub, (uint16_t)port);
     if (r < 0)
-        fatal(EX_UNAVAILABLE, "ports %u to %u of %s are all taken; stop what listens there, or set "
-                              "another port in http.listen",
+        fatal(EX_UNAVAILABLE,
+              "ports %u to %u of %s are all taken; stop what listens there, or set "
+              "another port in http.listen",
               first, first + PORTS_TRIED, hub->config->http.host);
     hub->port = http_server_port(hub->server);
     if (hub->port != first)
@@ -200,11 +205,10 @@ static void on_watchdog(uv_timer_t *timer) {
 /* ---- stopping ---- */
 
 static void close_handles(struct hub *hub) {
-    uv_handle_t *handles[] = {
-        (uv_handle_t *)&hub->prepare,    (uv_handle_t *)&hub->timer,
-        (uv_handle_t *)&hub->watchdog,   (uv_handle_t *)&hub->store_poll,
-        (uv_handle_t *)&hub->signals[0], (uv_handle_t *)&hub->signals[1],
-        (uv_handle_t *)&hub->stop_timer};
+    uv_handle_t *handles[] = {(uv_handle_t *)&hub->prepare,    (uv_handle_t *)&hub->timer,
+                              (uv_handle_t *)&hub->watchdog,   (uv_handle_t *)&hub->store_poll,
+                              (uv_handle_t *)&hub->signals[0], (uv_handle_t *)&hub->signals[1],
+                              (uv_handle_t *)&hub->stop_timer};
     for (size_t i = 0; i < COUNT_OF(handles); i++)
         uv_close(handles[i], NULL);
     keeper_close(hub);
@@ -223,6 +227,8 @@ static bool is_quiet(struct hub *hub) {
     size_t calls = figures.waiting;
     for (size_t i = 0; i < hub->bot_count; i++)
         calls += hub->bots[i].calls;
+    for (size_t i = 0; i < ALERT_PRIORITIES; i++)
+        calls += hub->alerts_flying[i] != NULL;
     return calls == 0;
 }
 
@@ -277,6 +283,8 @@ static void free_all(struct hub *hub) {
         free(hub->bots[i].problem);
     }
     free(hub->bots);
+    free(hub->keeper.path);
+    free(hub->keeper.events_path);
     alerts_free(hub->alerts);
     buffer_deinit(&hub->health.body);
     must(uv_loop_close(&hub->loop) == 0);

@@ -49,16 +49,16 @@ struct exchange {
     bool flying;
 };
 struct keeper_service {
-    char *name, *state, *health, *status_text;
+    char *name, *state, *health;
     bool critical;
-    int64_t restarts, uptime_ms;
+    int64_t restarts;
 };
 struct keeper { /* hub_keeper.c */
     struct line_connection *connection;
     uv_timer_t retry;
     char *path, *events_path;
     bool connected, known, asking, ask_again, closing;
-    int64_t retry_ms, last_event, request_last;
+    int64_t retry_ms, last_event, request_last, status_id;
     struct keeper_service *services;
     size_t service_count;
     struct restart_wait *waits;
@@ -80,6 +80,8 @@ struct hub {
     size_t bot_count;
     struct alerts *alerts;
     struct hub_bot *alerts_bot; /* NULL: no way out */
+    struct exchange *alerts_flying[ALERT_PRIORITIES];
+    bool breaker_was_open;
     struct keeper keeper;
     struct quota wrong_tokens;
     struct { /* hub_health.c */
@@ -116,6 +118,7 @@ void hub_respond_error(struct http_request *request, int code, const char *descr
 void gateway_feed(struct hub_bot *bot, const struct gateway_event *event);
 void gateway_start_call(struct exchange *exchange);
 void gateway_stop_polls(struct hub *hub);
+http_answered gateway_on_answer; /* of a send; context: its exchange */
 struct exchange *exchange_new(enum exchange_kind kind, struct hub_bot *bot);
 void exchange_free(struct exchange *exchange);
 /* The address of a method: api_url/bot<token>/method. */
@@ -125,9 +128,10 @@ void bot_add_url(const struct hub_bot *bot, const char *folder, struct buffer *r
 void alerts_feed(struct hub *hub, const struct alerts_event *event);
 void alerts_turn(struct exchange *exchange); /* the gateway says go */
 void alerts_sent(struct exchange *exchange, const struct gateway_event *event);
+void alerts_forget(struct exchange *exchange); /* its turn is over */
 /* One of our own; texts are copied. */
-void hub_alert(struct hub *hub, enum alert_priority priority, const char *type,
-               const char *service, const char *text, const char *dedup_key);
+void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, const char *service,
+               const char *text, const char *dedup_key);
 void hub_post_alerts(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_alerts(struct hub *hub, struct http_request *request, const char *rest);
 

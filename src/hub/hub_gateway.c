@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "hub/hub.h"
 #include "wire/telegram.h"
+#include <stdio.h>
 
 enum { CALL_MS_MAX = 60000, POLL_EXTRA_MS = 10000, UPLOAD_MS_MAX = 300000, UPLOAD_BYTES = 1 << 20 };
 
@@ -148,8 +149,8 @@ static void do_persist(struct hub_bot *bot, struct gateway_command *command) {
 
 static void on_gone(void *context) {
     struct exchange *exchange = context;
-    gateway_feed(exchange->bot, &(struct gateway_event){.on = GATEWAY_ON_GONE,
-                                                        .request = number_of(exchange)});
+    gateway_feed(exchange->bot,
+                 &(struct gateway_event){.on = GATEWAY_ON_GONE, .request = number_of(exchange)});
 }
 
 void gateway_start_call(struct exchange *exchange) {
@@ -167,10 +168,12 @@ static void do_refuse(struct hub_bot *bot, struct gateway_command *command) {
     struct exchange *exchange = exchange_of(command->request);
     if (exchange->kind == EXCHANGE_CALL)
         hub_respond_error(exchange->request, command->code, command->text, command->retry_after_s);
-    exchange_free(exchange); /* alerts are refused only when the hub stops: they are on disk */
+    else
+        alerts_forget(exchange); /* the hub stops; the alert is on disk */
+    exchange_free(exchange);
 }
 
-static void on_sent(void *context, const struct http_answer *answer) {
+void gateway_on_answer(void *context, const struct http_answer *answer) {
     struct exchange *exchange = context;
     struct hub_bot *bot = exchange->bot;
     struct telegram_answer read;
@@ -208,7 +211,7 @@ static void do_send(struct hub_bot *bot, struct gateway_command *command) {
         .proxy = bot->config->proxy,
         .total_ms_max = body.size > UPLOAD_BYTES ? UPLOAD_MS_MAX : CALL_MS_MAX};
     exchange->flying = true;
-    http_call_start(bot->hub->client, &options, on_sent, exchange, NULL);
+    http_call_start(bot->hub->client, &options, gateway_on_answer, exchange, NULL);
 }
 
 /* The answer as it came, byte for byte. */

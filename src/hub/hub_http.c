@@ -140,9 +140,9 @@ static void route(struct hub *hub, struct http_request *request, const char *pat
     if (allowed[0])
         wrong_method(request, allowed);
     else
-        hub_problem(request, 404, "Not Found",
-                    "known are /, /ping, /health, /restart, /v1/alerts and /telegram/bot<name>/METHOD",
-                    -1);
+        hub_problem(
+            request, 404, "Not Found",
+            "known are /, /ping, /health, /restart, /v1/alerts and /telegram/bot<name>/METHOD", -1);
 }
 
 void hub_on_request(void *context, struct http_request *request) {

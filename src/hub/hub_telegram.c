@@ -128,16 +128,18 @@ static void set_webhook(struct who *who, struct http_request *request) {
                           "with getUpdates (nothing was changed at Telegram)",
                           -1);
     else
-        http_respond_json(request, 200, slice_of("{\"ok\":true,\"result\":true,\"description\":"
-                                                 "\"Webhook is already deleted\"}"));
+        http_respond_json(request, 200,
+                          slice_of("{\"ok\":true,\"result\":true,\"description\":"
+                                   "\"Webhook is already deleted\"}"));
 }
 
 static void delete_webhook(struct who *who, struct http_request *request) {
     if (is_true(request, "drop_pending_updates"))
         gateway_feed(who->bot,
                      &(struct gateway_event){.on = GATEWAY_ON_SKIP, .consumer = who->consumer});
-    http_respond_json(request, 200, slice_of("{\"ok\":true,\"result\":true,\"description\":"
-                                             "\"Webhook is already deleted\"}"));
+    http_respond_json(request, 200,
+                      slice_of("{\"ok\":true,\"result\":true,\"description\":"
+                               "\"Webhook is already deleted\"}"));
 }
 
 static void get_webhook_info(struct who *who, struct http_request *request) {
@@ -164,9 +166,12 @@ struct own_method {
     method *handle;
 };
 static const struct own_method own_methods[] = {
-    {"getUpdates", get_updates},          {"setWebhook", set_webhook},
-    {"deleteWebhook", delete_webhook},    {"getWebhookInfo", get_webhook_info},
-    {"close", say_true},                  {"logOut", say_true},
+    {"getUpdates", get_updates},
+    {"setWebhook", set_webhook},
+    {"deleteWebhook", delete_webhook},
+    {"getWebhookInfo", get_webhook_info},
+    {"close", say_true},
+    {"logOut", say_true},
 };
 
 /* ---- all others ---- */
@@ -199,11 +204,12 @@ static void pass_on(struct who *who, struct http_request *request, const char *n
     exchange->request = request;
     exchange->method = text_copy(name);
     gateway_start_call(exchange);
-    gateway_feed(who->bot, &(struct gateway_event){.on = GATEWAY_ON_SEND,
-                                                   .request = (uint64_t)(uintptr_t)exchange,
-                                                   .chat = has_chat ? telegram_chat_key(chat.data) : 0,
-                                                   .priority = priority_of(request, budget),
-                                                   .budget = budget});
+    gateway_feed(who->bot,
+                 &(struct gateway_event){.on = GATEWAY_ON_SEND,
+                                         .request = (uint64_t)(uintptr_t)exchange,
+                                         .chat = has_chat ? telegram_chat_key(chat.data) : 0,
+                                         .priority = priority_of(request, budget),
+                                         .budget = budget});
 }
 
 /* ---- files ---- */
@@ -211,7 +217,8 @@ static void pass_on(struct who *who, struct http_request *request, const char *n
 static void on_file(void *context, const struct http_answer *answer) {
     struct exchange *exchange = context;
     if (answer->outcome != HTTP_ANSWERED) {
-        AUTO_FREE char *text = text_format("Bad Gateway: the file did not come (%s)", answer->error);
+        AUTO_FREE char *text =
+            text_format("Bad Gateway: the file did not come (%s)", answer->error);
         hub_respond_error(exchange->request, 502, text, -1);
     } else {
         http_respond(exchange->request,

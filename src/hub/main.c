@@ -15,7 +15,15 @@ static const char usage[] =
     "  --group-sends-per-minute N   budget of a group (20; 0: none)\n"
     "  --breaker-open DURATION      rest of the way out for alerts after 5 failures (60s)\n";
 
-enum { OPTION_CONFIG, OPTION_RUN, OPTION_SENDS, OPTION_CHAT, OPTION_GROUP, OPTION_BREAKER, OPTION_HELP };
+enum {
+    OPTION_CONFIG,
+    OPTION_RUN,
+    OPTION_SENDS,
+    OPTION_CHAT,
+    OPTION_GROUP,
+    OPTION_BREAKER,
+    OPTION_HELP
+};
 static const struct option long_options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"run", required_argument, NULL, OPTION_RUN},

@@ -28,6 +28,8 @@ bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index) {
 static void do_start(struct keeper *keeper, const struct service_command *command) {
     struct unit *unit = keeper->units[command->index];
     unit->status_text[0] = 0;
+    if (unit->log)
+        service_log_begin_life(unit->log);
     anchor_link_start(keeper, command->index);
 }
 
@@ -172,7 +174,7 @@ void keeper_close_unit(struct unit *unit) {
 /* ---- start and end ---- */
 
 static void make_folders(const struct keeper *keeper) {
-    const char *const names[] = {"log", "state", "notify"};
+    const char *const names[] = {"log", "state", "notify", "deaths"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         AUTO_FREE char *path = path_join(keeper->run, names[i]);
         int r = folder_make(path, 0711);

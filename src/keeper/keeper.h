@@ -23,6 +23,8 @@ struct unit {
     struct service_log *log;
     struct notify_socket *notify;          /* NULL: the service does not use it */
     struct probe *probe;                   /* tcp or http probe under way */
+    struct exec_timer *exec_timer;         /* of the exec probe under way */
+    bool probe_void;                       /* its outcome counts no more: it is being killed */
     int probe_which;                       /* 0 ready, 1 health */
     char status_text[KEEPER_STATUS_BYTES]; /* sd_notify STATUS= */
     struct service saved;                  /* as last written down */
@@ -82,6 +84,10 @@ void events_add(struct keeper *keeper, const char *service, const char *what, co
 /* Calls `each` with every kept event above `after`, as a line of JSON. */
 void events_since(const struct events *events, int64_t after,
                   void (*each)(void *context, struct slice line), void *context);
+
+/* keeper_deaths.c: the bounded history of exits */
+void deaths_add(struct keeper *keeper, size_t index, const struct service_exit *exit);
+json_t *deaths_of(const struct keeper *keeper, const char *name); /* newest last */
 
 /* keeper_notify.c: sd_notify */
 struct notify_socket *notify_socket_open(struct unit *unit);

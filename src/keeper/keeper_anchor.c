@@ -291,6 +291,8 @@ static struct service_exit exit_of(int status) {
 
 static void on_probe_slot(struct keeper *keeper, const struct launch_head *head,
                           struct unit *unit) {
+    if (head->value == LAUNCH_RUNNING && unit->probe_slot != head->slot)
+        anchor_link_signal(keeper, head->slot, SIGKILL); /* a former keeper's: nobody times it */
     if (head->value == LAUNCH_RUNNING)
         return;
     if (unit->probe_slot == head->slot) {
@@ -330,6 +332,8 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
         service_log_flush(unit->log);
         event.exit.last_lines = service_log_tail(unit->log);
     }
+    if (service_has_process(service))
+        deaths_add(keeper, unit->index, &event.exit);
     probe_cancel(unit);
     unit->slot = SLOT_NONE;
     unit->start_ticks = 0;
@@ -367,7 +371,8 @@ static bool still_lives(pid_t pid, int64_t start_ticks) {
 /* After the last slot: what we believe to run and the anchor does not know. Either the anchor was
  * killed and the process is to be adopted, or its start was never carried out. */
 static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
-    keeper->snapshot_done = true;
+    struct launch_head works = {.kind = LAUNCH_WORKS};
+    send_head(keeper, &works);
     for (size_t i = 0; i < keeper->services.count; i++) {
         struct service *service = &keeper->services.list[i];
         struct unit *unit = keeper->units[i];

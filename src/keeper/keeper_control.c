@@ -94,12 +94,34 @@ static json_t *service_json(struct keeper *keeper, size_t index) {
     return object;
 }
 
-static void on_status(const struct question *question) {
+static bool find_all(const struct question *question, const json_t *names);
+
+/* All services; or the named ones, with how they died. */
+static json_t *services_json(const struct question *question) {
     struct keeper *keeper = question->keeper;
+    const json_t *names = json_object_get(question->request, "services");
     json_t *services = json_array();
-    for (size_t i = 0; i < keeper->services.count; i++)
+    size_t k;
+    json_t *name;
+    json_array_foreach(names, k, name) {
+        size_t index = 0;
+        if (!keeper_find(keeper, json_string_value(name), &index))
+            continue;
+        json_t *service = service_json(keeper, index);
+        json_object_set_new(service, "deaths", deaths_of(keeper, json_string_value(name)));
+        json_array_append_new(services, service);
+    }
+    for (size_t i = 0; json_array_size(names) == 0 && i < keeper->services.count; i++)
         if (!keeper->units[i]->leaving || service_has_process(&keeper->services.list[i]))
             json_array_append_new(services, service_json(keeper, i));
+    return services;
+}
+
+static void on_status(const struct question *question) {
+    struct keeper *keeper = question->keeper;
+    if (!find_all(question, json_object_get(question->request, "services")))
+        return;
+    json_t *services = services_json(question);
     answer(question,
            json_pack("{s:s,s:s,s:i,s:i,s:I,s:I,s:s,s:b,s:o}", "name", keeper->config->name,
                      "version", HOLDFAST_VERSION, "pid", (int)getppid(), "keeper_pid",

@@ -3,6 +3,7 @@
  * http probe writes one GET and reads the head of the answer; that is all the HTTP the keeper
  * speaks. */
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "keeper/keeper.h"
 #include <signal.h>
@@ -155,42 +156,68 @@ static void start_tcp(struct unit *unit, const struct probe_config *config) {
         finish(probe, false, "its address is not a numeric one");
 }
 
-/* An exec probe is a child of the anchor like a service, in a place of its own. */
+/* An exec probe is a child of the anchor like a service, in a place of its own. Its timer ends with
+ * it: the place is used again by the next. */
 struct exec_timer {
     uv_timer_t timer;
-    uint32_t slot;
+    struct unit *unit;
 };
 
 static void exec_timer_closed(uv_handle_t *handle) {
     free(handle->data);
 }
 
+static void end_exec_timer(struct unit *unit) {
+    if (unit->exec_timer)
+        uv_close((uv_handle_t *)&unit->exec_timer->timer, exec_timer_closed);
+    unit->exec_timer = NULL;
+}
+
+static void kill_exec(struct unit *unit) {
+    if (unit->probe_slot != SLOT_NONE)
+        anchor_link_signal(unit->keeper, unit->probe_slot, SIGKILL);
+    end_exec_timer(unit);
+}
+
 static void on_exec_expired(uv_timer_t *timer) {
     struct exec_timer *exec = timer->data;
-    struct keeper *keeper = timer->loop->data;
-    for (size_t i = 0; i < keeper->services.count; i++)
-        if (keeper->units[i]->probe_slot == exec->slot)
-            anchor_link_signal(keeper, exec->slot, SIGKILL);
-    uv_close((uv_handle_t *)timer, exec_timer_closed);
+    kill_exec(exec->unit);
 }
 
 static void start_exec(struct unit *unit, const struct probe_config *config) {
     if (unit->probe_slot != SLOT_NONE)
-        return; /* the last one is still being killed */
+        return; /* the last one is still being killed; its end asks again */
     if (!anchor_link_start_probe(unit->keeper, unit->index, config->argv)) {
         tell(unit, false, "the probe's program was not found");
         return;
     }
-    struct exec_timer *exec = memory_new(sizeof *exec);
-    exec->slot = unit->probe_slot;
-    uv_timer_init(&unit->keeper->loop, &exec->timer);
+    struct exec_timer *exec = unit->exec_timer = memory_new(sizeof *exec);
+    exec->unit = unit;
     exec->timer.data = exec;
+    uv_timer_init(&unit->keeper->loop, &exec->timer);
     uv_timer_start(&exec->timer, on_exec_expired, (uint64_t)config->timeout_ms, 0);
+}
+
+/* One that was given up says nothing of the service; the next may be due since. */
+static void exec_was_void(struct unit *unit) {
+    struct service *service = &unit->keeper->services.list[unit->index];
+    unit->probe_void = false;
+    const struct service_config *config = service->config;
+    enum probe_kind kind = service->state == SERVICE_STARTING ? config->ready.kind
+                           : service->state == SERVICE_READY  ? config->health.kind
+                                                              : PROBE_NONE;
+    if (kind == PROBE_EXEC && !service->probe_at_ms)
+        service->probe_at_ms = clock_ms();
 }
 
 void probe_exec_ended(struct unit *unit, int status) {
     enum service_state state = unit->keeper->services.list[unit->index].state;
     char why[80] = "";
+    end_exec_timer(unit);
+    if (unit->probe_void) {
+        exec_was_void(unit);
+        return;
+    }
     if (WIFSIGNALED(status))
         snprintf(why, sizeof why, "the probe did not end in time, or was killed");
     else if (WEXITSTATUS(status))
@@ -215,6 +242,6 @@ void probe_cancel(struct unit *unit) {
         close_handles(unit->probe);
         unit->probe = NULL;
     }
-    if (unit->probe_slot != SLOT_NONE)
-        anchor_link_signal(unit->keeper, unit->probe_slot, SIGKILL);
+    unit->probe_void = unit->probe_slot != SLOT_NONE;
+    kill_exec(unit);
 }

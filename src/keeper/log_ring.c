@@ -18,7 +18,7 @@ struct log_ring_head {
 };
 
 int log_ring_open(struct log_ring *ring, const char *path) {
-    *ring = (struct log_ring){0};
+    *ring = (struct log_ring){.fd = -1};
     AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || ftruncate(fd, PAGE_BYTES + LOG_RING_BYTES) < 0)
         return -errno;
@@ -28,13 +28,16 @@ int log_ring_open(struct log_ring *ring, const char *path) {
         return -errno;
     ring->head = (struct log_ring_head *)(void *)memory;
     ring->bytes = memory + PAGE_BYTES;
+    ring->fd = take_fd(&fd);
     return 0;
 }
 
 void log_ring_close(struct log_ring *ring) {
     if (ring->head)
         munmap(ring->head, PAGE_BYTES + LOG_RING_BYTES);
-    *ring = (struct log_ring){0};
+    if (ring->head && ring->fd >= 0)
+        close(ring->fd);
+    *ring = (struct log_ring){.fd = -1};
 }
 
 static char *at(const struct log_ring *ring, uint64_t offset) {
@@ -47,12 +50,26 @@ static uint64_t data_limit(uint64_t written) {
     return written + LOG_RING_BYTES - LOG_WRITE_BYTES;
 }
 
+/* Whole pages are given back to the kernel, which makes them zero: a quiet service's ring costs no
+ * memory. One run never wraps. */
+static void clear_run(struct log_ring *ring, uint64_t from, size_t size) {
+    char *start = at(ring, from), *end = start + size;
+    char *page = start + (PAGE_BYTES - (size_t)(start - ring->bytes) % PAGE_BYTES) % PAGE_BYTES;
+    char *page_end = end - (size_t)(end - ring->bytes) % PAGE_BYTES;
+    if (page >= page_end || madvise(page, (size_t)(page_end - page), MADV_REMOVE) < 0) {
+        memset(start, 0, size);
+        return;
+    }
+    memset(start, 0, (size_t)(page - start));
+    memset(page_end, 0, (size_t)(end - page_end));
+}
+
 static void clear(struct log_ring *ring, uint64_t from, uint64_t to) {
     for (uint64_t o = from; o < to;) {
         size_t run = LOG_RING_BYTES - (size_t)(o % LOG_RING_BYTES);
         if (run > to - o)
             run = (size_t)(to - o);
-        memset(at(ring, o), 0, run);
+        clear_run(ring, o, run);
         o += run;
     }
 }
@@ -67,27 +84,36 @@ static bool known_start(const struct log_ring *ring, uint64_t inode, uint64_t *r
     return false;
 }
 
+static void start_anew(struct log_ring *ring, uint64_t inode, uint64_t file_bytes) {
+    clear(ring, 0, LOG_RING_BYTES);
+    *ring->head = (struct log_ring_head){.magic = MAGIC};
+    ring->head->files[0].inode = inode;
+    ring->head->files[0].start = LOG_RING_BYTES; /* so that no offset is ever negative */
+    ring->received = ring->written = LOG_RING_BYTES + file_bytes;
+}
+
+/* Looks for the data in a copy: reading through the mapping would give each page memory. */
 void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes) {
     uint64_t start = 0;
-    if (!known_start(ring, inode, &start)) {
-        memset(ring->bytes, 0, LOG_RING_BYTES);
-        *ring->head = (struct log_ring_head){.magic = MAGIC};
-        ring->head->files[0].inode = inode;
-        ring->head->files[0].start = LOG_RING_BYTES; /* so that no offset is ever negative */
-        ring->received = ring->written = LOG_RING_BYTES + file_bytes;
+    AUTO_FREE char *copy = memory_new(LOG_RING_BYTES);
+    bool known = known_start(ring, inode, &start) &&
+                 pread(ring->fd, copy, LOG_RING_BYTES, PAGE_BYTES) == LOG_RING_BYTES;
+    close(take_fd(&ring->fd));
+    if (!known) {
+        start_anew(ring, inode, file_bytes);
         return;
     }
     uint64_t written = start + file_bytes, last = data_limit(written);
-    while (last > written && *at(ring, last - 1) == 0)
+    while (last > written && copy[(last - 1) % LOG_RING_BYTES] == 0)
         last--;
     /* Zeros before data: the file was cut from outside. They are no text; start at the text. */
     uint64_t first = written;
-    while (first < last && *at(ring, first) == 0)
+    while (first < last && copy[first % LOG_RING_BYTES] == 0)
         first++;
     for (int i = 0; i < 2; i++)
         ring->head->files[i].start += first - written;
     for (uint64_t o = first; o < last; o++)
-        if (*at(ring, o) == 0)
+        if (copy[o % LOG_RING_BYTES] == 0)
             *at(ring, o) = ' ';
     ring->written = first;
     ring->received = last;

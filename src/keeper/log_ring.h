@@ -13,13 +13,14 @@
 enum {
     LOG_RING_BYTES = 256 * 1024, /* touched pages count, untouched ones do not */
     LOG_WRITE_BYTES = 64 * 1024, /* at most in one write; a longer line is cut there */
-    LOG_TAIL_BYTES = 2048,       /* last words kept for the death history */
+
 };
 struct log_ring_head; /* one page, shared */
 
 struct log_ring {
     struct log_ring_head *head;
     char *bytes;               /* LOG_RING_BYTES */
+    int fd;                    /* until bound; else -1 */
     _Atomic uint64_t received; /* offsets in the stream of this ring; index = offset % size */
     _Atomic uint64_t written;
 };

@@ -210,7 +210,7 @@ static void note_received(struct service_log *log, const struct iovec *pieces, s
     keep_tail(log, pieces[0].iov_base, first);
     if (size > first)
         keep_tail(log, pieces[1].iov_base, size - first);
-    log->last_byte = log->tail[log->tail_size - 1];
+    log->last_byte = log->tail[log->tail_size - 1]; /* n > 0: there is one */
     log_ring_received(&log->ring, size);
 }
 
@@ -474,6 +474,10 @@ void service_log_flush(struct service_log *log) {
     log->owes_newline = true;
     end_line(log);
     wake_writer(log->writer);
+}
+
+void service_log_begin_life(struct service_log *log) {
+    log->tail_size = 0;
 }
 
 struct slice service_log_tail(const struct service_log *log) {

@@ -11,7 +11,7 @@
 
 struct service_log;
 struct log_writer;
-enum { LOG_PATIENCE_MS = 200 };
+enum { LOG_PATIENCE_MS = 200, LOG_TAIL_BYTES = 2048 };
 
 struct log_writer *log_writer_new(uv_loop_t *loop);
 /* Writes what is left (at most `wait_ms`) and ends the thread; NULL is fine; returns NULL. */
@@ -33,6 +33,8 @@ void service_log_set_limits(struct service_log *log, int64_t bytes_max, int64_t 
 const char *service_log_fifo(const struct service_log *log);
 /* Reads what is in the pipe now and lets the last line go out even without its end. */
 void service_log_flush(struct service_log *log);
+/* A new process begins: the tail is that of its life alone. */
+void service_log_begin_life(struct service_log *log);
 /* The last bytes that came, at most LOG_TAIL_BYTES; borrowed until the next turn of the loop. */
 struct slice service_log_tail(const struct service_log *log);
 int64_t service_log_dropped(const struct service_log *log); /* bytes, since it was opened */

@@ -14,7 +14,7 @@ enum {
     TELEGRAM_CHATS_MAX = 2000,           /* of one bot; the control call is refused */
     TELEGRAM_MESSAGES_MAX = 1000,        /* of one chat; the oldest is forgotten */
     TELEGRAM_MESSAGES_ALL_MAX = 100000,  /* from here on a chat keeps its newest 20 */
-    TELEGRAM_UPDATES_MAX = 100000,       /* of one bot; the update is dropped, as Telegram does */
+    TELEGRAM_UPDATES_MAX = 20000,        /* of one bot; the update is dropped, as Telegram does */
     TELEGRAM_PENDING_MAX = 4096,         /* answers not yet taken; further calls get 429 */
     TELEGRAM_QUERIES_MAX = 1000,         /* callback queries of a bot; the oldest becomes too old */
     TELEGRAM_CALLS_MAX = 2000,           /* log of calls; the oldest is forgotten */

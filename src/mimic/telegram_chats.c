@@ -147,7 +147,7 @@ static void make_room(struct telegram *telegram, struct chat *chat) {
 }
 
 void message_touch(struct bot *bot, struct chat *chat, struct message *message) {
-    message->seq = chat->seq = ++bot->telegram->seq;
+    message->seq = chat->news = chat->seq = ++bot->telegram->seq;
 }
 
 /* The keyboard that the person's screen shows below the chat. */
@@ -238,7 +238,7 @@ void chats_handle_action(struct call *call) {
     if (!chat)
         return;
     chat->typing_until = call->now + TYPING_MS;
-    chat->seq = ++call->telegram->seq;
+    chat->news = chat->seq = ++call->telegram->seq;
     call_succeed(call, json_true());
 }
 

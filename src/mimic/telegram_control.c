@@ -214,7 +214,7 @@ static void show_messages(struct control *c) {
             json_array_append_new(list, book_entry(chat, &chat->messages[i]));
     }
     bool typing = chat && chat->typing_until > c->now;
-    bool changed = chat && (int64_t)chat->seq > after;
+    bool changed = chat && (int64_t)chat->news > after;
     c->ret = json_pack("{s:o, s:I, s:o, s:b, s:b, s:O?}", "messages", list, "next",
                        (json_int_t)next, "answers", toasts_since(c, bot, id, after), "changed",
                        changed, "typing", typing, "keyboard", chat ? chat->keyboard : NULL);

@@ -47,29 +47,44 @@ static bool fits(const struct fault *fault, const struct call *call, const char 
     int64_t chat_id = 0;
     if (strcmp(fault->method, "*") != 0 && strcmp(fault->method, method) != 0)
         return false;
-    if (fault->kind == FAULT_DUPLICATE && strcmp(method, "getupdates") != 0)
-        return false;
+    if (fault->kind == FAULT_DUPLICATE)
+        return false; /* taken when updates are delivered, not when they are asked for */
     if (fault->kind == FAULT_CHAT && !*call_arg(call, "chat_id"))
         return false;
     return !fault->has_chat ||
            (args_int(call->args, "chat_id", &chat_id) && chat_id == fault->chat_id);
 }
 
+/* Uses the fault up by one; its texts may be gone then. */
+static struct fault take_at(struct telegram *telegram, size_t i) {
+    struct fault taken = telegram->faults[i];
+    if (telegram->faults[i].left > 0 && --telegram->faults[i].left == 0)
+        remove_at(telegram, i);
+    telegram->seq++;
+    taken.method = taken.kind_name = NULL;
+    return taken;
+}
+
+struct fault faults_take_delivery(struct telegram *telegram, enum fault_kind kind) {
+    for (size_t i = 0; i < telegram->fault_count; i++) {
+        const struct fault *fault = &telegram->faults[i];
+        bool polls = strcmp(fault->method, "*") == 0 || strcmp(fault->method, "getupdates") == 0;
+        if (polls && !fault->has_chat && fault->kind == kind)
+            return take_at(telegram, i);
+    }
+    return (struct fault){0};
+}
+
 struct fault faults_take(struct call *call, const char *method) {
     struct telegram *telegram = call->telegram;
     for (size_t i = 0; i < telegram->fault_count; i++) {
-        struct fault *fault = &telegram->faults[i];
+        const struct fault *fault = &telegram->faults[i];
         if (!fits(fault, call, method))
             continue;
-        struct fault taken = *fault;
         struct logged_call *logged =
             &telegram->calls[(telegram->next_call - 1) % TELEGRAM_CALLS_MAX];
         logged->fault = kind_find(fault->kind_name)->name;
-        if (fault->left > 0 && --fault->left == 0)
-            remove_at(telegram, i);
-        telegram->seq++;
-        taken.method = taken.kind_name = NULL; /* may be gone */
-        return taken;
+        return take_at(telegram, i);
     }
     return (struct fault){0};
 }
@@ -194,7 +209,8 @@ static int64_t wait_of(struct bucket *bucket, double per_ms, double most, int64_
     }
     if (bucket->level > most)
         bucket->level = most;
-    return bucket->level >= 1 ? 0 : (int64_t)((1 - bucket->level) / per_ms) + 1;
+    /* a little tolerance: levels are sums of fractions */
+    return bucket->level >= 1 - 1e-6 ? 0 : (int64_t)((1 - bucket->level) / per_ms + 0.999);
 }
 
 static int64_t larger(int64_t a, int64_t b) {

@@ -289,6 +289,6 @@ void messages_handle_answer_query(struct call *call) {
                             call_bool(call, "show_alert"), "url", call_arg(call, "url")),
     };
     if (chat)
-        chat->seq = telegram->seq;
+        chat->news = chat->seq = telegram->seq;
     call_succeed(call, json_true());
 }

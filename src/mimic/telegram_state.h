@@ -57,7 +57,7 @@ struct chat {
     int64_t migrate_to;     /* 0: not migrated */
     int64_t next_message_id;
     int64_t typing_until;
-    uint64_t seq;
+    uint64_t seq, news;       /* of the last change of anything; of what is said in it */
     struct message *messages; /* oldest first */
     size_t count;
     json_t *keyboard; /* the reply keyboard that is shown now */
@@ -66,8 +66,8 @@ struct chat {
 struct update {
     int64_t id, expires;
     unsigned type;
-    unsigned repeats; /* fault: so often it comes again after it was confirmed */
-    bool again;       /* confirmed, kept for one more delivery */
+    bool twice; /* fault: it will come (or came) a second time */
+    bool again; /* confirmed, kept for its second delivery */
     char *text;
     size_t size;
 };
@@ -75,7 +75,7 @@ struct poll {
     bool parked;
     uint64_t ticket, call_number;
     int64_t offset, limit, until, wake;
-    bool lost, cut, duplicate;
+    bool lost, cut;
     int64_t delay_ms;
 };
 struct query {
@@ -274,6 +274,9 @@ void files_deinit(struct telegram *telegram);
 /* telegram_faults.c */
 /* The first armed fault that this call meets; it is used up by one. */
 struct fault faults_take(struct call *call, const char *method);
+/* A fault of this kind for getUpdates: of an answer that goes out now, whenever it was asked for.
+ */
+struct fault faults_take_delivery(struct telegram *telegram, enum fault_kind kind);
 /* Ends the call when the fault comes before its effect. */
 bool faults_before(struct call *call);
 void faults_drop_polls(struct telegram *telegram, const struct fault *fault, int64_t now);

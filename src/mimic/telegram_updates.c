@@ -89,31 +89,10 @@ static void wake(struct bot *bot, int64_t at) {
 
 /* The next id is random after a week without an update, as at the real server. */
 void updates_jump(struct bot *bot) {
-    bot->next_update_id = 2000001 + (int64_t)(random_next(bot->telegram) % 1000000000);
-}
-
-int64_t updates_push(struct bot *bot, const char *type, json_t *content, int64_t now) {
-    unsigned index = type_index(type);
-    must(index < COUNT_OF(update_types));
-    if (!(bot->allowed & 1u << index) || bot->update_count == TELEGRAM_UPDATES_MAX) {
-        bot->updates_dropped += bot->update_count == TELEGRAM_UPDATES_MAX;
-        json_decref(content);
-        return 0;
-    }
-    if (bot->last_update_ms && now - bot->last_update_ms > 7 * (int64_t)DAY_MS)
-        updates_jump(bot);
-    bot->last_update_ms = now;
-    if (bot->update_count == bot->update_room)
-        grow(bot);
-    int64_t id = bot->next_update_id++;
-    json_t *update = json_pack("{s:I, s:o}", "update_id", id, type, content);
-    struct update *place = update_at(bot, bot->update_count++);
-    *place = (struct update){.id = id, .expires = now + DAY_MS, .type = index};
-    place->text = json_dumps(update, JSON_COMPACT);
-    place->size = strlen(place->text);
-    json_decref(update);
-    wake(bot, now + POLL_WAKE_MS);
-    return id;
+    int64_t id = 2000001 + (int64_t)(random_next(bot->telegram) % 1000000000);
+    if (bot->update_count && id < bot->next_update_id) /* the queue stays in order */
+        id = bot->next_update_id + id % 1000000;
+    bot->next_update_id = id;
 }
 
 /* True when the update has to go: confirmed (id < offset) or a day old. A duplicated one stays for
@@ -123,8 +102,7 @@ static bool gone(struct update *update, int64_t offset, int64_t now) {
         return true;
     if (update->id >= offset)
         return false;
-    update->again = update->repeats > 0;
-    update->repeats -= update->again;
+    update->again = update->twice && !update->again;
     return !update->again;
 }
 
@@ -140,6 +118,32 @@ static void forget(struct bot *bot, int64_t offset, int64_t now) {
             *update_at(bot, kept++) = update;
     }
     bot->update_count = kept;
+}
+
+int64_t updates_push(struct bot *bot, const char *type, json_t *content, int64_t now) {
+    unsigned index = type_index(type);
+    must(index < COUNT_OF(update_types));
+    if (!(bot->allowed & 1u << index) || bot->update_count == TELEGRAM_UPDATES_MAX) {
+        bot->updates_dropped += bot->update_count == TELEGRAM_UPDATES_MAX;
+        json_decref(content);
+        return 0;
+    }
+    if (bot->last_update_ms && now - bot->last_update_ms > 7 * (int64_t)DAY_MS) {
+        forget(bot, INT64_MIN, now); /* all have expired: the new id may be a smaller one */
+        updates_jump(bot);
+    }
+    bot->last_update_ms = now;
+    if (bot->update_count == bot->update_room)
+        grow(bot);
+    int64_t id = bot->next_update_id++;
+    json_t *update = json_pack("{s:I, s:o}", "update_id", id, type, content);
+    struct update *place = update_at(bot, bot->update_count++);
+    *place = (struct update){.id = id, .expires = now + DAY_MS, .type = index};
+    place->text = json_dumps(update, JSON_COMPACT);
+    place->size = strlen(place->text);
+    json_decref(update);
+    wake(bot, now + POLL_WAKE_MS);
+    return id;
 }
 
 static int64_t head_of(struct bot *bot) {
@@ -171,6 +175,25 @@ static char *collect(struct bot *bot, int64_t limit) {
         return NULL;
     buffer_add_text(&list, "]");
     return buffer_take(&list);
+}
+
+/* With such a fault armed, the first update that is delivered now will come once more after it was
+ * confirmed; all of them while the fault stays. None comes a third time. */
+static void duplicate(struct bot *bot, int64_t limit) {
+    bool all = false;
+    for (size_t i = 0; i < bot->update_count && (int64_t)i < limit; i++) {
+        struct update *update = update_at(bot, i);
+        if (update->twice)
+            continue;
+        if (!all) {
+            struct fault fault = faults_take_delivery(bot->telegram, FAULT_DUPLICATE);
+            all = fault.left < 0;
+            update->twice = fault.kind == FAULT_DUPLICATE;
+            if (!all)
+                return;
+        }
+        update->twice = true;
+    }
 }
 
 /* --- polls -------------------------------------------------------------------------------- */
@@ -234,7 +257,6 @@ static void park(struct call *call, int64_t offset, int64_t limit, int64_t timeo
                               .wake = INT64_MAX,
                               .lost = fault->kind == FAULT_LOST,
                               .cut = fault->kind == FAULT_HALF,
-                              .duplicate = fault->kind == FAULT_DUPLICATE,
                               .delay_ms = fault->kind == FAULT_DELAY ? fault->ms : 0};
     bot->telegram->parked_count++;
     call->parked = true;
@@ -259,10 +281,10 @@ void updates_handle_get(struct call *call) {
         limit = 1;
     bot->last_offset = offset;
     bot->last_poll_ms = call->now;
+    forget(bot, INT64_MIN, call->now);
     int64_t start = start_of(bot, offset);
     forget(bot, start, call->now);
-    if (call->fault.kind == FAULT_DUPLICATE && bot->update_count)
-        update_at(bot, 0)->repeats++;
+    duplicate(bot, limit);
     char *list = collect(bot, limit);
     if (list)
         call_succeed_text(call, list);
@@ -272,18 +294,29 @@ void updates_handle_get(struct call *call) {
         call_succeed_text(call, text_copy("[]"));
 }
 
+/* Faults that were armed while the poll was parked already. */
+static void late_faults(struct bot *bot) {
+    struct poll *poll = &bot->poll;
+    if (poll->lost || poll->cut || poll->delay_ms)
+        return;
+    poll->lost = faults_take_delivery(bot->telegram, FAULT_LOST).kind == FAULT_LOST;
+    poll->cut = !poll->lost && faults_take_delivery(bot->telegram, FAULT_HALF).kind == FAULT_HALF;
+    if (!poll->lost && !poll->cut)
+        poll->delay_ms = faults_take_delivery(bot->telegram, FAULT_DELAY).ms;
+}
+
 void updates_run(struct bot *bot, int64_t now) {
     struct poll *poll = &bot->poll;
     if (!poll->parked || (now < poll->wake && now < poll->until))
         return;
     forget(bot, poll->offset, now);
-    if (poll->duplicate && bot->update_count)
-        update_at(bot, 0)->repeats++;
+    duplicate(bot, poll->limit);
     AUTO_FREE char *list = collect(bot, poll->limit);
     if (!list && now < poll->until) {
         poll->wake = INT64_MAX; /* what woke it is gone already */
         return;
     }
+    late_faults(bot);
     call_record(bot->telegram, poll->call_number, now, poll->lost ? 0 : 200, NULL);
     struct telegram_answer answer = {
         .status = 200, .body = success_body(list ? list : "[]", NULL), .retry_after_s = -1};

@@ -21,7 +21,8 @@ static const char *const migrations[] = {
     "  chat INTEGER NOT NULL, attempts INTEGER NOT NULL, part INTEGER NOT NULL,"
     "  flags INTEGER NOT NULL, title TEXT, text TEXT NOT NULL, type TEXT, service TEXT,"
     "  dedup_key TEXT, reason TEXT);"
-    "CREATE INDEX alerts_by_state ON alerts(state, id);"};
+    "CREATE INDEX alerts_by_state ON alerts(state, id);"
+    "CREATE TABLE chats(chat INTEGER PRIMARY KEY, became INTEGER NOT NULL);"};
 enum { VERSION = COUNT_OF(migrations) };
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2 };
 
@@ -328,10 +329,10 @@ static int sqlite_apply(struct store_backend *backend, const struct record *reco
         return apply_drop(self, record);
     case RECORD_CHAT:
         return apply_chat(self, record);
-    case RECORD_SEEN:
+    case RECORD_SEEN: /* is only read */
         break;
     }
-    must(!"a record that is only read");
+    must(false);
     return -EINVAL;
 }
 

@@ -164,7 +164,7 @@ void alert_add_json(struct buffer *ret, const struct alert *alert) {
                  alert_priority_name(alert->priority), alert_state_name(alert->state));
     for (size_t i = COUNT_OF(fields); i-- > 0;) /* the long text last */
         add_text(ret, fields[i].name, *(char *const *)((const char *)alert + fields[i].offset));
-    buffer_print(ret, ",\"attempts\":%u,\"possible_repeat\":%s", alert->attempts,
+    buffer_print(ret, ",\"failed_attempts\":%u,\"possible_repeat\":%s", alert->attempts,
                  alert->maybe_sent ? "true" : "false");
     add_text(ret, "reason", alert->reason);
     add_time(ret, "created", alert->created_ms);

@@ -12,7 +12,8 @@ void reader_deinit(struct reader *reader) {
     reader->dotenv = text_list_free(reader->dotenv);
 }
 
-static void add_error(struct reader *reader, char *place, const char *format, va_list arguments) {
+__attribute__((format(printf, 3, 0))) static void add_error(struct reader *reader, char *place,
+                                                            const char *format, va_list arguments) {
     struct config_errors *errors = reader->errors;
     char *text = NULL;
     if (errors->count >= CONFIG_ERRORS_MAX || vasprintf(&text, format, arguments) < 0) {
@@ -55,12 +56,20 @@ bool reader_name_is_good(const char *name) {
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == size;
 }
 
-/* Reads the file a NAME_FILE variable points to into .env's list, so that it is borrowed from
- * there. */
-static const char *env_from_file(struct reader *reader, const char *name) {
+/* The file that NAME_FILE points to, or a credential of systemd by that name. */
+static char *secret_file(struct reader *reader, const char *name) {
     AUTO_FREE char *file_name = text_format("%s_FILE", name);
     const char *path = getenv(file_name);
     path = path ? path : env_get(reader->dotenv, file_name);
+    if (path)
+        return path_join(reader->folder, path);
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    return credentials ? text_format("%s/%s", credentials, name) : NULL;
+}
+
+/* Kept in .env's list, so that it is borrowed from there. */
+static const char *env_from_file(struct reader *reader, const char *name) {
+    AUTO_FREE char *path = secret_file(reader, name);
     AUTO_FREE char *text = NULL;
     if (!path || file_read(path, 65536, &text, NULL) < 0)
         return NULL;

@@ -40,9 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct slice text = {(const char *)data, size};
     struct yaml_node *tree = NULL;
     struct yaml_problem problem = {0};
-    if (yaml_parse(text, &tree, &problem) < 0)
+    if (yaml_tree_parse(text, &tree, &problem) < 0)
         must(problem.text[0] && problem.line && problem.column);
-    yaml_free(tree);
+    yaml_tree_free(tree);
     parse_dotenv(text);
     load(text);
     return 0;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first byte chooses the content type, the rest is the body. What was read must be text that
  * can be written again. */
-#include "base/common.h"
+#include "fuzz/fuzz.h"
 #include "wire/form.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const types[] = {"application/json", "application/x-www-form-urlencoded",

@@ -16,6 +16,7 @@ never by name), and a report of a sanitizer or of must() in any output fails the
 HOLDFAST_KEEP=1 keeps the folders; a failed test prints the end of every log.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -131,23 +132,35 @@ def http(method, url, body=None, headers=None, seconds=PATIENCE_SECONDS):
 class Program:
     """A process that the test itself started, with its output in files of the test's folder."""
 
+    count = 0
+
     def __init__(self, name, argv, folder, env, cwd):
         self.name = name
-        number = len(list(folder.glob("*.stdout")))
-        self.stdout_path = folder / f"{number}-{name}.stdout"
-        self.stderr_path = folder / f"{number}-{name}.stderr"
+        Program.count += 1
+        self.stdout_path = folder / f"{Program.count:04}-{name}.stdout"
+        self.stderr_path = folder / f"{Program.count:04}-{name}.stderr"
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                             env=env, cwd=cwd, start_new_session=True)
         self.pid = self.process.pid
+        self.tidy = False  # short-lived: its files are not kept
+
+    @functools.cached_property
+    def _ended_output(self):
+        """Of a process that has ended well: its files go, unless there is a fault to be found."""
+        both = [path.read_bytes() for path in (self.stdout_path, self.stderr_path)]
+        if not any(mark in text for mark in FAULT_MARKS for text in both):
+            self.stdout_path.unlink()
+            self.stderr_path.unlink()
+        return [text.decode(errors="replace") for text in both]
 
     @property
     def stdout(self):
-        return self.stdout_path.read_text(errors="replace")
+        return self._ended_output[0] if self.tidy else self.stdout_path.read_text(errors="replace")
 
     @property
     def stderr(self):
-        return self.stderr_path.read_text(errors="replace")
+        return self._ended_output[1] if self.tidy else self.stderr_path.read_text(errors="replace")
 
     @property
     def running(self):
@@ -209,6 +222,9 @@ class Case(unittest.TestCase):
         program = self.start(name, *arguments, env=env, cwd=cwd)
         try:
             program.code = program.wait(seconds)
+            program.tidy = program.code == 0
+            self.programs.remove(program)
+            _ = program.stdout
         except subprocess.TimeoutExpired:
             self.fail(f"{name} {' '.join(map(str, arguments))}: not done after {seconds:g} s")
         return program
@@ -404,7 +420,8 @@ class Case(unittest.TestCase):
         result = getattr(outcome, "result", None)
         if result is None:
             return False
-        mine = [test for test, _ in result.failures + result.errors if test is self]
+        mine = [test for test, _ in result.failures + result.errors
+                if getattr(test, "test_case", test) is self]
         return bool(mine) or not getattr(outcome, "success", True)
 
     def _outputs(self):

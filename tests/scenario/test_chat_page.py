@@ -6,6 +6,7 @@ HOLDFAST_BUILD names the build folder (default: build). With HOLDFAST_SHOTS=FOLD
 page are kept there.
 """
 import json
+import math
 import os
 import pathlib
 import re
@@ -37,7 +38,7 @@ def http(method, url, body=None, timeout=70):
 
 class Simulator:
     def __init__(self):
-        program = next(BUILD.rglob("holdfast-sim"))
+        program = BUILD / "src" / "holdfast-sim"
         self.process = subprocess.Popen([program, "--port", "0", "--bot", TOKEN + "=demo_bot"],
                                         stderr=subprocess.PIPE, text=True)
         line = self.process.stderr.readline()
@@ -60,7 +61,7 @@ def picture():
     for y in range(height):
         rows.append(0)
         for x in range(width):
-            line = 120 + 60 * ((x * 7919 % 97) / 97 - 0.5) - x / 6
+            line = 160 - x / 6 + 18 * math.sin(x / 23) + 9 * math.sin(x / 7)
             rows += bytes((94, 176, 242)) if abs(y - line) < 3 else bytes((24, 36, 48))
 
     def chunk(kind, data):
@@ -176,6 +177,8 @@ class ChatPage(unittest.TestCase):
 
     def shot(self, name):
         if SHOTS:
+            self.browser.wait(lambda: self.browser.run("return document.getAnimations().length") == 0,
+                              "the page never rests")
             self.browser.shot(os.path.join(SHOTS, name + ".png"))
 
     def test_talk_press_and_see(self):
@@ -253,6 +256,17 @@ class ChatPage(unittest.TestCase):
         self.bot.stop()
         page.wait_text("#status", "not polling", 15)
 
+    def test_group(self):
+        for name, person in (("Bob", 7), ("Ann", 42)):
+            self.simulator.control("message", {"chat_id": -1001000000005, "title": "Desk", "from_id": person,
+                                               "first_name": name, "text": "I am " + name})
+        page = self.open()
+        page.wait_text("#chats .name", "Desk")
+        page.run("[...document.querySelectorAll('#chats button')].find(b => b.innerText.includes('Desk')).click()")
+        page.wait_text(".message:not(.mine) .sender", "Bob")
+        page.wait_text(".message.mine .body", "I am Ann")
+        page.wait_text(".message:not(.mine) .sender", "demo_bot")
+
     def test_faults_panel(self):
         page = self.open()
         page.wait_text("#status", "online")
@@ -270,12 +284,33 @@ class ChatPage(unittest.TestCase):
         page.wait(lambda: not self.simulator.control("faults")["faults"], "the fault is still armed")
         page.wait_text(".message:not(.mine) .body", "You said: while down")
 
+    def test_dark(self):
+        page = self.open(dark=True)
+        page.wait_text("#title", "demo_bot")
+        self.say("hello")
+        page.wait_text(".message:not(.mine) .body", "You said: hello")
+        self.say("/buy BTCUSDT 0.01")
+        page.wait_text(".buttons button", "Confirm")
+        dark = page.run("return getComputedStyle(document.querySelector('.log')).color")
+        self.assertEqual(dark, "rgb(242, 245, 247)")
+        self.say("/pre")
+        page.wait_text("pre", "print")
+        page.wait(lambda: page.run("return document.getAnimations().length") == 0, "still moving")
+        self.shot("dark")
+        page.view(390, 844)
+        self.shot("phone-dark")
+
     def test_phone(self):
         page = self.open(width=390, height=844)
         page.wait_text("#chats .name", "demo_bot")
         self.assertFalse(page.run("return document.getElementById('chat').offsetWidth"))
         self.shot("phone-chats")
         page.click(page.find("#chats button"))
+        self.say("/buy BTCUSDT 0.01")
+        page.wait_text(".buttons button", "Confirm")
+        self.say("/pre")
+        page.wait_text("pre", "print")
+        self.shot("phone-talk")
         self.say("hello from a phone")
         page.wait_text(".message:not(.mine) .body", "You said: hello from a phone")
         self.assertLessEqual(page.run("return document.documentElement.scrollWidth"), 390)
@@ -285,16 +320,19 @@ class ChatPage(unittest.TestCase):
     def test_connection_lost_and_back(self):
         page = self.open()
         page.wait_text("#status", "online")
+        self.say("before")
+        page.wait_text(".message.mine .body", "before")
         port = int(self.simulator.url.rsplit(":", 1)[1])
         self.simulator.stop()
         page.wait(lambda: not page.run("return document.getElementById('lost').hidden"), "no word of it")
-        program = next(BUILD.rglob("holdfast-sim"))
+        program = BUILD / "src" / "holdfast-sim"
         self.simulator.process = subprocess.Popen(
             [program, "--port", str(port), "--bot", TOKEN + "=demo_bot"],
             stderr=subprocess.PIPE, text=True)
         page.wait(lambda: page.run("return document.getElementById('lost').hidden"), "the page does not come back", 20)
         self.say("back again")
         page.wait_text(".message.mine .body", "back again")
+        self.assertEqual(len(page.text(".message.mine .body")), 1)  # another simulator, another book
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class HarnessTests(harness.Case):
     def test_a_report_of_a_sanitizer_fails_the_test(self):
         self.run_program("/bin/sh", "-c", "echo '==1==ERROR: AddressSanitizer: pretended' >&2")
         self.assertEqual(len(list(self._fault_reports())), 1)
-        (self.folder / "0-sh.stderr").unlink()
+        next(self.folder.glob("*.stderr")).unlink()
 
     def test_wait_gives_up_and_says_what_was_missing(self):
         with self.assertRaisesRegex(AssertionError, "pigs fly"):

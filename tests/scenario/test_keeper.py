@@ -130,7 +130,8 @@ class LifeTests(KeeperCase):
                                     "stop_timeout": "300ms"}, "b": self.counter()}})
         self.wait("stubborn runs", lambda: "stubborn" in self.log("a"))
         pid = self.service("a")["pid"]
-        grandchild = int((self.folder / "grandchild.pid").read_text())
+        grandchild = self.wait("the grandchild fled",
+                               lambda: int((self.folder / "grandchild.pid").read_text()))
         before = self.service("b")["pid"]
         self.holdfast("stop", "a")
         self.wait_state("a", "stopped")
@@ -142,7 +143,8 @@ class LifeTests(KeeperCase):
         self.up({"services": {"a": {"command": self.script("stubborn.py", STUBBORN),
                                     "restart": {"delay": "100ms"}}}})
         self.wait("stubborn runs", lambda: "stubborn" in self.log("a"))
-        grandchild = int((self.folder / "grandchild.pid").read_text())
+        grandchild = self.wait("the grandchild fled",
+                               lambda: int((self.folder / "grandchild.pid").read_text()))
         os.kill(self.service("a")["pid"], signal.SIGKILL)
         self.wait("the fled grandchild is gone", lambda: not harness.alive(grandchild))
         self.wait("it was started again", lambda: self.service("a")["restarts"] == 1)
@@ -227,6 +229,74 @@ class CommandTests(KeeperCase):
         self.assertIn("0.", self.run_program("holdfast", "--version").stdout)
         self.assertEqual(self.run_program("holdfast", "frobnicate").code, 64)
         self.assertEqual(self.run_program("holdfast", "status", "--frobnicate").code, 64)
+
+
+class SurroundingsTests(KeeperCase):
+    SHOW = "import os; print(os.getcwd(), oct(os.umask(0)), os.environ.get('A'), " \
+           "os.environ.get('B'), os.environ.get('HOLDFAST_SERVICE'), os.geteuid(), flush=True); " \
+           "import resource; print('files', resource.getrlimit(resource.RLIMIT_NOFILE)[0], " \
+           "flush=True); import time; time.sleep(1000)"
+
+    def test_folder_env_umask_and_files(self):
+        (self.folder / "sub").mkdir()
+        (self.folder / "more.env").write_text("A=from file\nB='from file'\n")
+        (self.folder / ".env").write_text("A=from .env\nFROM_DOTENV=1\n")
+        self.up({"services": {"a": {"command": [sys.executable, "-c", self.SHOW], "folder": "sub",
+                                    "env_file": "more.env", "env": {"B": "${FROM_DOTENV} of env"},
+                                    "umask": "0027", "nofile": 333}}})
+        self.wait("it says where it is", lambda: "files" in self.log("a"))
+        self.assertEqual(self.log("a").splitlines(),
+                         [f"{self.folder}/sub 0o27 from file 1 of env a {os.geteuid()}",
+                          "files 333"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_user(self):
+        import pwd
+        nobody = pwd.getpwnam("nobody")
+        self.up({"services": {"a": {"command": ["sh", "-c", "id -u; id -g; id -G; sleep 1000"],
+                                    "user": "nobody"}}})
+        self.wait("it says who it is", lambda: self.log("a").count("\n") == 3)
+        self.assertEqual(self.log("a").split(), [str(nobody.pw_uid)] + [str(nobody.pw_gid)] * 2)
+
+    def test_nothing_of_ours_leaks_into_a_service(self):
+        self.up({"services": {"a": {"command": ["sh", "-c", "ls -l /proc/self/fd; cat "
+                                                "/proc/self/status; sleep 1000"]}}})
+        self.wait("it has listed", lambda: "SigIgn" in self.log("a"))
+        log = self.log("a")
+        self.assertEqual(len(re.findall(r" \d+ -> ", log)), 4, log)  # 0, 1, 2 and ls's own
+        for name in ("SigBlk", "SigIgn"):
+            self.assertRegex(log, rf"{name}:\s*0+\n")
+
+    def test_dependents_stop_with_what_they_need_and_start_what_they_need(self):
+        self.up({"services": {"db": self.counter(), "api": {**self.counter(), "needs": ["db"]},
+                              "web": {**self.counter(), "needs": ["api"]}, "other": self.counter()}})
+        self.wait_ready("db", "api", "web", "other")
+        other = self.service("other")["pid"]
+        self.holdfast("stop", "db")
+        for name in ("db", "api", "web"):
+            self.wait_state(name, "stopped")
+        self.holdfast("start", "web")
+        self.wait_ready("db", "api", "web")
+        self.assertEqual(self.service("other")["pid"], other)
+
+    def test_ready_by_tcp(self):
+        port = self.port("tcp")
+        listen = ("import socket, time; time.sleep(0.5); s = socket.create_server(('127.0.0.1', "
+                  f"{port})); print('listening', flush=True); time.sleep(1000)")
+        self.up({"services": {
+            "a": {"command": [sys.executable, "-c", listen], "ready": {"tcp": f"127.0.0.1:{port}"}},
+            "b": {"command": ["sh", "-c", "echo started; sleep 1000"], "needs": ["a"]}}})
+        self.assertEqual(self.service("a")["state"], "starting")
+        self.assertEqual(self.service("b")["state"], "waiting")
+        self.wait_ready("a", "b")
+        self.assertIn("listening", self.log("a"))
+
+    def test_never_ready_is_given_up_and_tried_again(self):
+        self.up({"services": {"a": {"command": "sleep 1000", "ready": {"exec": ["false"]},
+                                    "start_timeout": "300ms", "stop_timeout": "200ms",
+                                    "restart": {"delay": "50ms"}}}})
+        self.wait("it was restarted", lambda: self.service("a")["restarts"] >= 2)
+        self.assertEqual(self.log("a"), "")
 
 
 class WrongInputTests(KeeperCase):
@@ -337,6 +407,14 @@ class RestartTests(KeeperCase):
         os.kill(before["pid"], signal.SIGSTOP)
         self.wait("a is another process",
                   lambda: self.service("a")["pid"] not in (None, 0, before["pid"]))
+
+
+    def test_a_quick_exec_probe_is_not_killed_by_an_older_timer(self):
+        self.up({"services": {"a": {**self.counter(), "health": {
+            "exec": ["sleep", "0.25"], "every": "50ms", "timeout": "400ms", "failures": 1}}}})
+        self.wait("it is healthy", lambda: self.service("a")["health"] == "healthy")
+        time.sleep(3)
+        self.assertEqual(self.service("a")["restarts"], 0)
 
 
 class IsolationTests(KeeperCase):

@@ -199,7 +199,7 @@ class StackTests(StackCase):
         before = self.processes()
         with self.flow():
             for _ in range(3):
-                for path in self.stack.iterdir():
+                for path in filter(harness.pathlib.Path.is_file, list(self.stack.iterdir())):
                     text = path.read_bytes()
                     path.unlink()  # as git does: a new file under the old name
                     path.write_bytes(text + b"\n")

@@ -55,13 +55,17 @@ function tint(name) {
   return `avatar tint-${sum % 5}`;
 }
 
+// In a group only Ann (42) is the person at this page; the others have a name above their words.
+const isMine = (message) => !message.from_bot && (state.open.type === "private" || message.from.id === 42);
+const sideOf = (message) => isMine(message) ? "me" : message.from ? message.from.id : "channel";
 const key = (chat) => `${chat.bot}/${chat.id}`;
 const nameOf = (chat) => chat.type === "private" ? chat.bot : `${chat.title} (${chat.bot})`;
 
 function summary(message) {
   if (!message) return "No messages yet";
   const text = message.text || message.caption || (message.photo ? "Photo" : message.document ? "File" : "Service message");
-  return (message.from_bot ? "" : "You: ") + text.replace(/\s+/g, " ");
+  const others = message.from_bot || message.chat.type !== "private";
+  return (others ? "" : "You: ") + text.replace(/\s+/g, " ");
 }
 
 let toastTimer = 0;
@@ -123,6 +127,8 @@ function formatted(text, entities, from = 0, to = text.length) {
     const inner = entities.slice(i + 1).filter((e) => e.offset < end);
     nodes.push(wrap(entity, text.slice(entity.offset, end), formatted(text, inner, entity.offset, end)));
     at = end;
+    // a block ends its line already
+    if (/^(pre|blockquote|expandable_blockquote)$/.test(entity.type) && text[at] === "\n") at++;
   }
   if (at < to) nodes.push(document.createTextNode(text.slice(at, to)));
   return nodes;
@@ -172,6 +178,9 @@ function mediaOf(message) {
 
 function bubbleOf(message) {
   const bubble = element("div", "bubble");
+  if (state.open.type !== "private" && !isMine(message) && message.from) {
+    bubble.append(element("div", "sender", message.from.first_name));
+  }
   if (message.reply_to_message) bubble.append(element("div", "reply", summary(message.reply_to_message).replace(/^You: /, "")));
   bubble.append(...mediaOf(message));
   const body = element("div", "body");
@@ -186,8 +195,8 @@ function messageOf(message) {
   if (!message.text && !message.caption && !message.photo && !message.document) {
     return element("div", "service", "The chat has moved to a new id");
   }
-  const made = element("article", message.from_bot ? "message" : "message mine");
-  const author = element("span", "unseen", message.from_bot ? `${state.open.bot}: ` : "You: ");
+  const made = element("article", isMine(message) ? "message mine" : "message");
+  const author = element("span", "unseen", isMine(message) ? "You: " : `${message.from ? message.from.first_name : state.open.title}: `);
   made.dataset.id = message.message_id;
   made.append(author, bubbleOf(message));
   const keyboard = message.reply_markup && message.reply_markup.inline_keyboard;
@@ -225,9 +234,9 @@ function arrange() {
       nodes.push(element("div", "day", date));
       lastSide = null;
     }
-    entry.node.classList.toggle("first", lastSide !== entry.message.from_bot);
+    entry.node.classList.toggle("first", lastSide !== sideOf(entry.message));
     lastDay = date;
-    lastSide = entry.message.from_bot;
+    lastSide = sideOf(entry.message);
     nodes.push(entry.node);
   }
   if (!list.length) nodes.push(emptyState());
@@ -308,6 +317,7 @@ async function followChat(chat, signal) {
       const news = await get(`/sim/messages?${query}`, { signal });
       if (state.lost) setLost(false);
       state.after = news.next;
+      if (first) state.shown.clear();
       for (const message of news.messages) take(message, !first);
       if (!first) news.answers.forEach(showAnswer);
       showTyping(news.typing);
@@ -319,6 +329,8 @@ async function followChat(chat, signal) {
     } catch (error) {
       if (signal.aborted) return;
       setLost(true);
+      first = true; // it may be another simulator when it comes back: read its book from the start
+      state.after = 0;
       await pause(1000);
     }
   }
@@ -501,6 +513,7 @@ function showChats() {
   const list = [...state.chats].sort((a, b) => b.seq - a.seq);
   $("chats").replaceChildren(...list.map(chatButton));
   $("no-chats").hidden = list.length > 0;
+  $("nothing").firstElementChild.textContent = list.length ? "Choose a chat" : "Waiting for a bot";
   if (index >= 0 && $("chats").children[index]) $("chats").children[index].firstChild.focus();
 }
 
@@ -538,6 +551,7 @@ async function followChats() {
       }
     } catch (error) {
       setLost(true);
+      after = -1;
       await pause(1000);
     }
   }

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/test.h"
+#include "engine/alerts.h"
+#include "policy/backoff.h"
+#include <errno.h>
+#include <stdio.h>
+
+struct bench {
+    struct alerts *alerts;
+    struct alerts_commands commands;
+    struct alerts_options options;
+    int64_t now;
+    uint64_t requests;
+};
+
+static void feed(struct bench *b, struct alerts_event event) {
+    alerts_commands_deinit(&b->commands);
+    event.description = event.description ? event.description : "";
+    alerts_step(b->alerts, &event, b->now, &b->commands);
+}
+
+static void begin(struct bench *b) {
+    *b = (struct bench){.now = INT64_C(1795000000000)};
+    b->options = alerts_options_default();
+    b->options.chat = 42;
+    b->options.seed = 3;
+    b->alerts = alerts_new(&b->options);
+    feed(b, (struct alerts_event){.on = ALERTS_ON_START});
+    feed(b, (struct alerts_event){.on = ALERTS_ON_TIMER}); /* its first housekeeping */
+}
+
+static void end(struct bench *b) {
+    alerts_commands_deinit(&b->commands);
+    alerts_free(b->alerts);
+}
+
+static struct alerts_command *find(struct bench *b, enum alerts_do what) {
+    for (size_t i = 0; i < b->commands.count; i++)
+        if (b->commands.list[i].what == what)
+            return &b->commands.list[i];
+    return NULL;
+}
+
+static struct alerts_command *must_find(struct bench *b, enum alerts_do what) {
+    struct alerts_command *command = find(b, what);
+    if (!command)
+        fail_msg("no command %d", what);
+    return command;
+}
+
+static struct alert alert_of(enum alert_priority priority, const char *text) {
+    return (struct alert){.priority = priority, .text = (char *)text};
+}
+
+static uint64_t intake(struct bench *b, const struct alert *alert) {
+    feed(b, (struct alerts_event){
+                .on = ALERTS_ON_INTAKE, .request = ++b->requests, .list = alert, .count = 1});
+    return must_find(b, ALERTS_DO_PERSIST)->ticket;
+}
+
+static void stored(struct bench *b, uint64_t ticket, int64_t id, int r) {
+    feed(b, (struct alerts_event){.on = ALERTS_ON_STORED, .ticket = ticket, .id = id, .r = r});
+}
+
+/* Accepts one; the commands of the commit stay in b. Returns its id. */
+static int64_t accept(struct bench *b, enum alert_priority priority, const char *text) {
+    struct alert alert = alert_of(priority, text);
+    stored(b, intake(b, &alert), 0, 0);
+    return must_find(b, ALERTS_DO_ACCEPT)->ids[0];
+}
+
+/* From "ask for a turn" to the wire. */
+static void fly(struct bench *b, int64_t id) {
+    assert_int_equal(must_find(b, ALERTS_DO_QUEUE)->id, id);
+    feed(b, (struct alerts_event){.on = ALERTS_ON_TURN, .id = id});
+    struct alerts_command *save = must_find(b, ALERTS_DO_PERSIST);
+    assert_int_equal(save->records.list[0].alert.state, ALERT_SENDING);
+    assert_null(find(b, ALERTS_DO_SEND)); /* first on disk, then on the wire */
+    stored(b, save->ticket, id, 0);
+    assert_int_equal(must_find(b, ALERTS_DO_SEND)->id, id);
+}
+
+static void came_back(struct bench *b, int64_t id, enum gateway_outcome outcome,
+                      enum telegram_class class, const char *description) {
+    feed(b, (struct alerts_event){.on = ALERTS_ON_SENT,
+                                  .id = id,
+                                  .outcome = outcome,
+                                  .class = class,
+                                  .description = description});
+}
+
+static const struct alert *saved(struct bench *b) {
+    return &must_find(b, ALERTS_DO_PERSIST)->records.list[0].alert;
+}
+
+/* Like the shell: late by a moment, and it looks again whether anything is due. */
+static void later(struct bench *b) {
+    int64_t next = alerts_next_ms(b->alerts, b->now);
+    b->now = next > b->now ? next : b->now;
+    assert_true(alerts_next_ms(b->alerts, b->now + 3) <= b->now + 3);
+    feed(b, (struct alerts_event){.on = ALERTS_ON_TIMER});
+}
+
+static void test_accepted_means_on_disk(void **state) {
+    struct bench b;
+    begin(&b);
+    struct alert alert = alert_of(ALERT_LOW, "a");
+    uint64_t ticket = intake(&b, &alert);
+    assert_null(find(&b, ALERTS_DO_ACCEPT));
+    assert_null(find(&b, ALERTS_DO_QUEUE));
+    stored(&b, ticket, 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 1);
+    fly(&b, 1);
+    came_back(&b, 1, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    assert_int_equal(saved(&b)->state, ALERT_DELIVERED);
+    stored(&b, find(&b, ALERTS_DO_PERSIST)->ticket, 1, 0);
+    assert_null(alerts_live(b.alerts, 1));
+    end(&b);
+}
+
+static void test_full_disk_refuses(void **state) {
+    struct bench b;
+    begin(&b);
+    struct alert alert = {
+        .priority = ALERT_CRITICAL, .text = (char *)"a", .dedup_key = (char *)"k"};
+    uint64_t first = intake(&b, &alert), second = intake(&b, &alert); /* a repeat of the first */
+    stored(&b, first, 0, -ENOSPC);
+    assert_int_equal(must_find(&b, ALERTS_DO_REFUSE)->code, 507);
+    stored(&b, second, 0, 0);
+    must_find(&b, ALERTS_DO_REFUSE); /* its own commit was fine, but what it named is not there */
+    stored(&b, intake(&b, &alert), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 2); /* the key was free again */
+    end(&b);
+}
+
+static void test_waiting_is_limited_but_not_for_the_urgent(void **state) {
+    struct bench b;
+    begin(&b);
+    for (int i = 0; i < 1000; i++)
+        accept(&b, ALERT_LOW, "a");
+    struct alert low = alert_of(ALERT_LOW, "a");
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_INTAKE, .request = 9, .list = &low, .count = 1});
+    assert_int_equal(must_find(&b, ALERTS_DO_REFUSE)->code, 503);
+    assert_true(find(&b, ALERTS_DO_REFUSE)->retry_after_s > 0);
+    for (int i = 0; i < 3000; i++)
+        accept(&b, ALERT_HIGH, "a");
+    accept(&b, ALERT_MEDIUM, "a");
+    end(&b);
+}
+
+static void test_duplicates(void **state) {
+    struct bench b;
+    begin(&b);
+    struct alert tp1 = {
+        .priority = ALERT_HIGH, .text = (char *)"TP1 hit", .type = (char *)"tp_hit"};
+    struct alert tp2 = {
+        .priority = ALERT_HIGH, .text = (char *)"TP2 hit", .type = (char *)"tp_hit"};
+    stored(&b, intake(&b, &tp1), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 1);
+    stored(&b, intake(&b, &tp2), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 2);
+    b.now += 299999;
+    stored(&b, intake(&b, &tp2), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 2);
+    b.now += 1;
+    stored(&b, intake(&b, &tp2), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 3);
+    accept(&b, ALERT_HIGH, "no type, no key");
+    assert_int_equal(accept(&b, ALERT_HIGH, "no type, no key"), 5);
+    end(&b);
+}
+
+static void test_outage_then_the_critical_one_first(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t low = accept(&b, ALERT_LOW, "low");
+    fly(&b, low);
+    came_back(&b, low, GATEWAY_NOT_SENT, TELEGRAM_OK, "refused");
+    assert_int_equal(saved(&b)->attempts, 0); /* an outage uses none up */
+    for (int i = 2; i <= 5; i++) {
+        while (!find(&b, ALERTS_DO_QUEUE))
+            later(&b);
+        fly(&b, low);
+        came_back(&b, low, GATEWAY_NOT_SENT, TELEGRAM_OK, "refused");
+    }
+    struct alerts_figures figures;
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.breaker.state, BREAKER_OPEN);
+    int64_t opened = b.now;
+    int64_t critical = accept(&b, ALERT_CRITICAL, "critical");
+    assert_null(find(&b, ALERTS_DO_QUEUE));
+    while (!find(&b, ALERTS_DO_QUEUE))
+        later(&b);
+    assert_int_equal(b.now - opened, 60000);
+    fly(&b, critical);
+    assert_null(find(&b, ALERTS_DO_QUEUE)); /* exactly one probe */
+    came_back(&b, critical, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    assert_int_equal(must_find(&b, ALERTS_DO_QUEUE)->id, low);
+    end(&b);
+}
+
+static void test_evidence_of_the_link_brings_the_probe_early(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t id = accept(&b, ALERT_HIGH, "a");
+    for (int i = 0; i < 5; i++) {
+        while (!find(&b, ALERTS_DO_QUEUE))
+            later(&b);
+        fly(&b, id);
+        came_back(&b, id, GATEWAY_NOT_SENT, TELEGRAM_OK, "refused");
+    }
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_LINK_UP});
+    fly(&b, id);
+    end(&b);
+}
+
+static void test_unknown_is_repeated_only_for_the_urgent(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t high = accept(&b, ALERT_HIGH, "a");
+    fly(&b, high);
+    came_back(&b, high, GATEWAY_UNKNOWN, TELEGRAM_OK, "reset");
+    assert_int_equal(saved(&b)->state, ALERT_WAITING);
+    assert_true(saved(&b)->maybe_sent);
+    assert_int_equal(saved(&b)->attempts, 1);
+    while (!find(&b, ALERTS_DO_QUEUE))
+        later(&b);
+    fly(&b, high);
+    assert_true(must_find(&b, ALERTS_DO_SEND)->alert->maybe_sent);
+    came_back(&b, high, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    int64_t medium = accept(&b, ALERT_MEDIUM, "a");
+    while (!find(&b, ALERTS_DO_QUEUE))
+        later(&b);
+    fly(&b, medium);
+    came_back(&b, medium, GATEWAY_UNKNOWN, TELEGRAM_OK, "reset");
+    assert_int_equal(saved(&b)->state, ALERT_UNKNOWN);
+    end(&b);
+}
+
+struct ending {
+    enum telegram_class class;
+    enum alert_state state;
+    bool plain;
+    int64_t chat_after;
+};
+static const struct ending endings[] = {
+    {TELEGRAM_BENIGN, ALERT_DELIVERED, false, 42},
+    {TELEGRAM_CHAT_GONE, ALERT_FAILED, false, 42},
+    {TELEGRAM_BAD_TOKEN, ALERT_FAILED, false, 42},
+    {TELEGRAM_BAD_REQUEST, ALERT_FAILED, false, 42},
+    {TELEGRAM_BAD_MARKUP, ALERT_WAITING, true, 42},
+    {TELEGRAM_MIGRATED, ALERT_WAITING, false, -1007},
+    {TELEGRAM_TRANSIENT, ALERT_WAITING, false, 42},
+    {TELEGRAM_RATE_LIMITED, ALERT_WAITING, false, 42},
+};
+
+static void test_endings(void **state) {
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        struct bench b;
+        struct alerts_figures figures;
+        begin(&b);
+        int64_t id = accept(&b, ALERT_HIGH, "a");
+        fly(&b, id);
+        feed(&b, (struct alerts_event){.on = ALERTS_ON_SENT,
+                                       .id = id,
+                                       .class = endings[i].class,
+                                       .description = "said",
+                                       .migrate_to = -1007});
+        const struct alert *alert = NULL;
+        for (size_t c = 0; c < b.commands.count; c++)
+            if (b.commands.list[c].what == ALERTS_DO_PERSIST &&
+                b.commands.list[c].records.list[0].kind == RECORD_ALERT_CHANGE)
+                alert = &b.commands.list[c].records.list[0].alert;
+        assert_non_null(alert);
+        assert_int_equal(alert->state, endings[i].state);
+        assert_int_equal(alert->plain, endings[i].plain);
+        assert_true(alerts_chat(b.alerts) == endings[i].chat_after);
+        alerts_figures(b.alerts, b.now, &figures);
+        assert_int_equal(figures.breaker.failures_in_row, endings[i].class == TELEGRAM_TRANSIENT);
+        if (endings[i].state == ALERT_FAILED)
+            assert_string_equal(alert->reason, "said");
+        end(&b);
+    }
+}
+
+static void test_markup_is_given_up_once(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t id = accept(&b, ALERT_HIGH, "a");
+    fly(&b, id);
+    came_back(&b, id, GATEWAY_ANSWERED, TELEGRAM_BAD_MARKUP, "can't parse");
+    fly(&b, id);
+    assert_true(must_find(&b, ALERTS_DO_SEND)->alert->plain);
+    came_back(&b, id, GATEWAY_ANSWERED, TELEGRAM_BAD_MARKUP, "can't parse");
+    assert_int_equal(saved(&b)->state, ALERT_FAILED);
+    end(&b);
+}
+
+static void test_three_quick_tries_then_each_cycle_until_its_time_is_over(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t id = accept(&b, ALERT_LOW, "a"), begun = b.now;
+    int tries = 0;
+    for (; b.now < begun + 2 * 3600000; tries++) {
+        while (!find(&b, ALERTS_DO_QUEUE) && alerts_live(b.alerts, id)->state == ALERT_WAITING)
+            later(&b);
+        if (!find(&b, ALERTS_DO_QUEUE))
+            break;
+        fly(&b, id);
+        came_back(&b, id, GATEWAY_ANSWERED, TELEGRAM_TRANSIENT, "502");
+    }
+    assert_int_equal(alerts_live(b.alerts, id)->state, ALERT_FAILED);
+    assert_non_null(strstr(alerts_live(b.alerts, id)->reason, "within 1 h"));
+    assert_in_range(b.now - begun, 3600000, 3600000 + 61000);
+    assert_in_range(tries, 40, 64);
+    end(&b);
+}
+
+static void test_parts_and_replay(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t id = accept(&b, ALERT_HIGH, "a");
+    fly(&b, id);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_SENT, .id = id, .more = true});
+    assert_int_equal(saved(&b)->part, 1);
+    fly(&b, id);
+    came_back(&b, id, GATEWAY_ANSWERED, TELEGRAM_CHAT_GONE, "blocked");
+    struct alert ended = alert_copy(alerts_live(b.alerts, id));
+    feed(&b,
+         (struct alerts_event){.on = ALERTS_ON_REPLAY, .request = 8, .list = &ended, .count = 1});
+    assert_int_equal(must_find(&b, ALERTS_DO_REFUSE)->code, 409); /* its end is not on disk yet */
+    alert_deinit(&ended);
+    end(&b);
+    begin(&b);
+    ended = (struct alert){.id = 1, .state = ALERT_FAILED, .text = (char *)"a", .part = 1};
+    feed(&b,
+         (struct alerts_event){.on = ALERTS_ON_REPLAY, .request = 8, .list = &ended, .count = 1});
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 1, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 1);
+    fly(&b, 1);
+    assert_int_equal(must_find(&b, ALERTS_DO_SEND)->alert->part, 0);
+    end(&b);
+}
+
+static void test_restart_knows_what_may_have_arrived(void **state) {
+    struct bench b;
+    begin(&b);
+    struct record record = {.kind = RECORD_ALERT};
+    record.alert = (struct alert){.id = 5,
+                                  .state = ALERT_SENDING,
+                                  .priority = ALERT_HIGH,
+                                  .created_ms = b.now,
+                                  .next_ms = b.now,
+                                  .text = (char *)"a"};
+    alerts_restore(b.alerts, &record, b.now);
+    record.alert.id = 6;
+    record.alert.priority = ALERT_MEDIUM;
+    alerts_restore(b.alerts, &record, b.now);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_START});
+    assert_true(alerts_live(b.alerts, 5)->maybe_sent);
+    assert_int_equal(alerts_live(b.alerts, 6)->state, ALERT_UNKNOWN);
+    assert_int_equal(must_find(&b, ALERTS_DO_QUEUE)->id, 5);
+    struct alert next = alert_of(ALERT_LOW, "b");
+    stored(&b, intake(&b, &next), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 7); /* ids go on */
+    end(&b);
+}
+
+/* ---- any crash: what was accepted comes to an end that is told ---- */
+
+enum { WORLD_ALERTS = 40 };
+struct world {
+    struct bench b;
+    uint64_t random;
+    struct alert disk[WORLD_ALERTS + 2]; /* by id; text NULL: none */
+    struct alerts_command pending[64];
+    size_t pending_count;
+    int64_t asked[8], flying[8]; /* by importance */
+    uint64_t accepted_max, requests;
+    int accepted[WORLD_ALERTS + 2], arrived[WORLD_ALERTS + 2];
+};
+
+static uint64_t dice(struct world *w, uint64_t sides) {
+    return random_next(&w->random) % sides;
+}
+
+static void write_row(struct world *w, struct record *record) {
+    if (record->kind != RECORD_ALERT && record->kind != RECORD_ALERT_CHANGE)
+        return;
+    struct alert *row = &w->disk[record->alert.id];
+    struct alert old = *row;
+    *row = alert_copy(&record->alert);
+    if (record->kind == RECORD_ALERT_CHANGE)
+        row->text = text_copy(old.text);
+    alert_deinit(&old);
+}
+
+static void carry_out(struct world *w);
+
+static void world_feed(struct world *w, struct alerts_event event) {
+    feed(&w->b, event);
+    carry_out(w);
+}
+
+static void carry_out(struct world *w) {
+    struct alerts_commands commands = w->b.commands;
+    w->b.commands = (struct alerts_commands){0};
+    for (size_t i = 0; i < commands.count; i++) {
+        struct alerts_command *c = &commands.list[i];
+        enum alert_priority p = c->what == ALERTS_DO_SEND ? c->alert->priority : c->priority;
+        if (c->what == ALERTS_DO_PERSIST) {
+            assert_true(w->pending_count < COUNT_OF(w->pending));
+            w->pending[w->pending_count++] = *c;
+            c->records = (struct records){0};
+        } else if (c->what == ALERTS_DO_ACCEPT) {
+            w->accepted[c->ids[0]]++;
+        } else if (c->what == ALERTS_DO_QUEUE) {
+            assert_int_equal(w->asked[p], 0);
+            w->asked[p] = c->id;
+        } else if (c->what == ALERTS_DO_SEND) {
+            w->flying[p] = c->id;
+        }
+    }
+    alerts_commands_deinit(&commands);
+}
+
+static void commit_one(struct world *w, bool fails) {
+    struct alerts_command c = w->pending[0];
+    memmove(w->pending, w->pending + 1, --w->pending_count * sizeof w->pending[0]);
+    for (size_t i = 0; i < c.records.count && !fails; i++)
+        write_row(w, &c.records.list[i]);
+    records_deinit(&c.records);
+    world_feed(w,
+               (struct alerts_event){
+                   .on = ALERTS_ON_STORED, .ticket = c.ticket, .id = c.id, .r = fails ? -EIO : 0});
+}
+
+static void start_hub(struct world *w) {
+    w->b.alerts = alerts_new(&w->b.options);
+    for (int64_t id = 1; id <= WORLD_ALERTS; id++)
+        if (w->disk[id].text) {
+            struct record record = {.kind = RECORD_ALERT, .alert = w->disk[id]};
+            alerts_restore(w->b.alerts, &record, w->b.now);
+        }
+    world_feed(w, (struct alerts_event){.on = ALERTS_ON_START});
+}
+
+static void crash(struct world *w) {
+    for (size_t i = 0; i < w->pending_count; i++)
+        records_deinit(&w->pending[i].records);
+    w->pending_count = 0;
+    memset(w->asked, 0, sizeof w->asked);
+    memset(w->flying, 0, sizeof w->flying);
+    alerts_free(w->b.alerts);
+    start_hub(w);
+}
+
+static void give_turn(struct world *w, size_t p) {
+    int64_t id = w->asked[p];
+    w->asked[p] = 0;
+    world_feed(w, (struct alerts_event){.on = ALERTS_ON_TURN, .id = id});
+}
+
+static void answer(struct world *w, size_t p, bool faults) {
+    struct alerts_event event = {.on = ALERTS_ON_SENT, .id = w->flying[p]};
+    uint64_t what = faults ? dice(w, 6) : 0;
+    w->flying[p] = 0;
+    w->arrived[event.id] += what <= 1 || (what == 2 && dice(w, 2));
+    event.outcome = what <= 1 || what >= 4 ? GATEWAY_ANSWERED
+                    : what == 2            ? GATEWAY_UNKNOWN
+                                           : GATEWAY_NOT_SENT;
+    event.class = what == 4 ? TELEGRAM_RATE_LIMITED : what == 5 ? TELEGRAM_TRANSIENT : TELEGRAM_OK;
+    world_feed(w, event);
+}
+
+static void happen(struct world *w, bool faults) {
+    uint64_t what = dice(w, faults ? 10 : 8);
+    size_t p = dice(w, ALERT_PRIORITIES);
+    struct alert alert = alert_of((enum alert_priority)p, "text");
+    w->b.now += (int64_t)dice(w, 1500);
+    if (what == 0 && faults && w->requests < WORLD_ALERTS)
+        world_feed(
+            w, (struct alerts_event){
+                   .on = ALERTS_ON_INTAKE, .request = ++w->requests, .list = &alert, .count = 1});
+    else if (what <= 3 && w->pending_count > 0)
+        commit_one(w, faults && dice(w, 10) == 0);
+    else if (what <= 5 && w->asked[p])
+        give_turn(w, p);
+    else if (what <= 7 && w->flying[p])
+        answer(w, p, faults);
+    else if (what == 9 && dice(w, 5) == 0)
+        crash(w);
+    else
+        world_feed(w, (struct alerts_event){.on = ALERTS_ON_TIMER});
+}
+
+static void check_end(struct world *w, int64_t id, uint64_t seed) {
+    const struct alert *row = &w->disk[id];
+    if (!w->accepted[id])
+        return;
+    if (!row->text || row->state < ALERT_DELIVERED)
+        fail_msg("seed %d: alert %d has no end", (int)seed, (int)id);
+    if (row->state == ALERT_DELIVERED && w->arrived[id] == 0)
+        fail_msg("seed %d: alert %d is called delivered and never arrived", (int)seed, (int)id);
+    if (row->priority <= ALERT_HIGH && w->arrived[id] == 0)
+        fail_msg("seed %d: alert %d was lost", (int)seed, (int)id);
+}
+
+static void run_world(uint64_t seed) {
+    struct world *w = memory_new(sizeof *w);
+    w->random = seed;
+    w->b.now = INT64_C(1795000000000);
+    w->b.options = alerts_options_default();
+    w->b.options.chat = 42;
+    start_hub(w);
+    for (int i = 0; i < 1500; i++)
+        happen(w, true);
+    for (int i = 0; i < 4000; i++)
+        happen(w, false);
+    for (int64_t id = 1; id <= WORLD_ALERTS; id++)
+        check_end(w, id, seed);
+    for (size_t i = 0; i < COUNT_OF(w->disk); i++)
+        alert_deinit(&w->disk[i]);
+    for (size_t i = 0; i < w->pending_count; i++)
+        records_deinit(&w->pending[i].records);
+    end(&w->b);
+    free(w);
+}
+
+static void test_crashes_lose_nothing(void **state) {
+    for (uint64_t seed = 1; seed <= 100; seed++)
+        run_world(seed);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_accepted_means_on_disk),
+        cmocka_unit_test(test_full_disk_refuses),
+        cmocka_unit_test(test_waiting_is_limited_but_not_for_the_urgent),
+        cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_outage_then_the_critical_one_first),
+        cmocka_unit_test(test_evidence_of_the_link_brings_the_probe_early),
+        cmocka_unit_test(test_unknown_is_repeated_only_for_the_urgent),
+        cmocka_unit_test(test_endings),
+        cmocka_unit_test(test_markup_is_given_up_once),
+        cmocka_unit_test(test_three_quick_tries_then_each_cycle_until_its_time_is_over),
+        cmocka_unit_test(test_parts_and_replay),
+        cmocka_unit_test(test_restart_knows_what_may_have_arrived),
+        cmocka_unit_test(test_crashes_lose_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How each service died: a bounded history in <run>/deaths/NAME, one JSON object a line, with the
+ * last words of its log. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "keeper/keeper.h"
+#include <errno.h>
+
+enum { DEATHS_KEPT = 20, LINES_KEPT = 20, HISTORY_BYTES_MAX = 1 << 20 };
+
+static char *history_path(const struct keeper *keeper, const char *name) {
+    return text_format("%s/deaths/%s", keeper->run, name);
+}
+
+static json_t *read_history(const struct keeper *keeper, const char *name) {
+    AUTO_FREE char *path = history_path(keeper, name);
+    AUTO_FREE char *text = NULL;
+    size_t size = 0;
+    json_t *list = NULL;
+    if (file_read(path, HISTORY_BYTES_MAX, &text, &size) == 0)
+        list = json_loadb(text, size, 0, NULL);
+    if (json_is_array(list))
+        return list;
+    json_decref(list);
+    return json_array();
+}
+
+/* The last lines, whole ones, secrets masked; what is not UTF-8 is left out. */
+static json_t *last_lines(struct slice tail) {
+    AUTO_FREE char *text = text_copy_n(tail.data, tail.size);
+    json_t *lines = json_array();
+    secret_mask(text, tail.size);
+    char *rest = text;
+    if (tail.size >= LOG_TAIL_BYTES) /* begins in the middle of a line */
+        strsep(&rest, "\n");
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        json_t *word = line[0] ? json_string(line) : NULL;
+        if (word)
+            json_array_append_new(lines, word);
+        if (json_array_size(lines) > LINES_KEPT)
+            json_array_remove(lines, 0);
+    }
+    return lines;
+}
+
+void deaths_add(struct keeper *keeper, size_t index, const struct service_exit *exit) {
+    const struct service *service = &keeper->services.list[index];
+    const char *name = service->config->name;
+    char time[CLOCK_TEXT_BYTES];
+    clock_format(clock_wall_ms(), time);
+    json_t *list = read_history(keeper, name);
+    json_array_append_new(list, json_pack("{s:s,s:i,s:i,s:i,s:b,s:b,s:b,s:I,s:o}", "time", time,
+                                          "pid", (int)service->pid, "code", exit->code, "signal",
+                                          exit->signal, "core", exit->core, "known", exit->known,
+                                          "asked", service->state == SERVICE_STOPPING, "uptime_ms",
+                                          (json_int_t)(clock_ms() - service->started_ms),
+                                          "last_lines", last_lines(exit->last_lines)));
+    while (json_array_size(list) > DEATHS_KEPT)
+        json_array_remove(list, 0);
+    AUTO_FREE char *text = json_dumps(list, JSON_COMPACT);
+    AUTO_FREE char *path = history_path(keeper, name);
+    json_decref(list);
+    int r = text ? file_replace_fast(path, slice_of(text), 0600) : -ENOMEM;
+    if (r < 0)
+        log_error("service %s: its death history %s cannot be written: %s", name, path,
+                  strerror(-r));
+}
+
+json_t *deaths_of(const struct keeper *keeper, const char *name) {
+    return read_history(keeper, name);
+}
