@@ -144,8 +144,11 @@ class Demo:
         return all(service["state"] == "ready" for service in self.services().values())
 
     def wait_new_bot(self, pid):
-        wait("the bot runs again", lambda: self.services()["bot"]["state"] == "ready"
-             and self.pids()["bot"] != pid)
+        def runs_again():
+            bot = self.services()["bot"]
+            return bot["pid"] if bot["state"] == "ready" and bot["pid"] != pid else None
+
+        return wait("the bot runs again", runs_again)
 
     def log_numbers(self):
         files = sorted((self.folder / "data" / "logs").glob("counter.log*"), reverse=True)
@@ -226,8 +229,8 @@ def tour_kill(screen, demo):
     os.kill(before["bot"], signal.SIGKILL)
     check(not demo.from_bot("You said: "), "it was faster than the kill")
     screen.tell(f"killed process {before['bot']} in the middle of its first answer")
-    demo.wait_new_bot(before["bot"])
-    screen.good(f"it runs again as process {demo.pids()['bot']}")
+    pid = demo.wait_new_bot(before["bot"])
+    screen.good(f"it runs again as process {pid}")
     for word in ("one", "two", "three"):
         demo.wait_text(f"You said: {word}")
     time.sleep(0.7)

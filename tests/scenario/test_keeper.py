@@ -411,9 +411,9 @@ class RestartTests(KeeperCase):
 
     def test_a_quick_exec_probe_is_not_killed_by_an_older_timer(self):
         self.up({"services": {"a": {**self.counter(), "health": {
-            "exec": ["sleep", "0.25"], "every": "50ms", "timeout": "400ms", "failures": 1}}}})
+            "exec": ["sleep", "0.5"], "every": "50ms", "timeout": "2s", "failures": 1}}}})
         self.wait("it is healthy", lambda: self.service("a")["health"] == "healthy")
-        time.sleep(3)
+        time.sleep(6)
         self.assertEqual(self.service("a")["restarts"], 0)
 
 
