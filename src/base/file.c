@@ -106,3 +106,21 @@ char *path_join(const char *folder, const char *name) {
         return text_copy(name);
     return text_format("%s/%s", folder, name);
 }
+
+char *path_normal(const char *path) {
+    AUTO_BUFFER struct buffer normal = {0};
+    for (const char *p = path; *p;) {
+        size_t size = strcspn(p, "/");
+        if (size == 2 && p[0] == '.' && p[1] == '.') {
+            const char *slash = normal.size ? memrchr(normal.data, '/', normal.size) : NULL;
+            normal.size = slash ? (size_t)(slash - normal.data) : 0;
+        } else if (size && !(size == 1 && p[0] == '.')) {
+            buffer_print(&normal, "/%.*s", (int)size, p);
+        }
+        p += size + (p[size] == '/');
+    }
+    if (normal.size == 0)
+        buffer_add_text(&normal, "/");
+    normal.data[normal.size] = 0;
+    return buffer_take(&normal);
+}

@@ -11,5 +11,7 @@ MUST_CHECK int file_replace(const char *path, struct slice bytes, mode_t mode);
 MUST_CHECK int file_replace_fast(const char *path, struct slice bytes, mode_t mode);
 MUST_CHECK int folder_make(const char *path, mode_t mode); /* with parents; existing is fine */
 MUST_CHECK int fd_write_all(int fd, struct slice bytes);   /* EINTR and short writes handled */
+/* An absolute path without ".", ".." and double slashes, by its text alone; the caller frees. */
+char *path_normal(const char *path);
 /* Joins folder and name unless name is absolute; the caller frees. */
 char *path_join(const char *folder, const char *name);

@@ -35,7 +35,20 @@ static void test_replace_is_whole(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+static void check_normal(const char *path, const char *expected) {
+    AUTO_FREE char *normal = path_normal(path);
+    assert_string_equal(normal, expected);
+}
+
+static void test_normal_paths(void **state) {
+    check_normal("/a/./b//c", "/a/b/c");
+    check_normal("/a/b/../../c/", "/c");
+    check_normal("/../..", "/");
+    check_normal("/a..b/...", "/a..b/...");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_replace_is_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_replace_is_whole),
+                                       cmocka_unit_test(test_normal_paths)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LINE_BYTES_MAX = 4096 };
@@ -30,13 +31,34 @@ write_line(char *line, int size, const char *format, va_list arguments) {
     (void)!write(STDERR_FILENO, line, (size_t)size);
 }
 
-void log_line(enum log_level level, const char *format, ...) {
+/* For a person at a terminal: the time of day, and the level only when it is bad. */
+static int begin_for_person(enum log_level level, char *ret) {
+    static const char *const marks[] = {"\033[31;1merror\033[0m ", "\033[33mwarning\033[0m ", "",
+                                        "debug "};
+    static const char *const plain[] = {"error ", "warning ", "", "debug "};
+    const char *no_color = getenv("NO_COLOR");
+    time_t now = time(NULL);
+    struct tm t;
+    localtime_r(&now, &t);
+    return snprintf(ret, LINE_BYTES_MAX, "%02d:%02d:%02d  %s", t.tm_hour, t.tm_min, t.tm_sec,
+                    (no_color && *no_color ? plain : marks)[level]);
+}
+
+static int begin_for_file(enum log_level level, char *ret) {
     static const char *const names[] = {"error", "warning", "info", "debug"};
+    char now[CLOCK_TEXT_BYTES];
+    clock_format(clock_wall_ms(), now);
+    return snprintf(ret, LINE_BYTES_MAX, "%s %s %s: ", now, names[level], program_name);
+}
+
+void log_line(enum log_level level, const char *format, ...) {
+    static int terminal = -1;
     if (level > level_max)
         return;
-    char now[CLOCK_TEXT_BYTES], line[LINE_BYTES_MAX];
-    clock_format(clock_wall_ms(), now);
-    int size = snprintf(line, sizeof line, "%s %s %s: ", now, names[level], program_name);
+    if (terminal < 0)
+        terminal = isatty(STDERR_FILENO);
+    char line[LINE_BYTES_MAX];
+    int size = (terminal ? begin_for_person : begin_for_file)(level, line);
     va_list arguments;
     va_start(arguments, format);
     write_line(line, size, format, arguments);

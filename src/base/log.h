@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* log.h - what a program says to its operator: one line on stderr, secrets masked. Only shells log;
- * each failure once, naming the object and the next step.
- *   2026-11-22T08:00:00.123Z warning hub: gateway main: ... */
+/* log.h - what a program says to its operator: one line on stderr, secrets masked (at a terminal
+ * the time of day stands in front instead of the whole date). Only shells log; each failure once,
+ * naming the object and the next step. 2026-11-22T08:00:00.123Z warning hub: gateway main: ... */
 #pragma once
 #include "base/common.h"
 

@@ -145,11 +145,26 @@ static void route(struct hub *hub, struct http_request *request, const char *pat
             "known are /, /ping, /health, /restart, /v1/alerts and /telegram/bot<name>/METHOD", -1);
 }
 
+/* Libraries join their root and "/bot" each in their own way: one doubles the slash behind
+ * /telegram, another drops /telegram itself when no slash ends it. All mean the same. NULL: not the
+ * Bot API. */
+static const char *telegram_path(const char *path) {
+    bool rooted = strncmp(path, "/bot", 4) == 0 || strncmp(path, "/file/bot", 9) == 0;
+    if (strncmp(path, "/telegram/", 10) == 0)
+        path += 9;
+    else if (!rooted)
+        return NULL;
+    while (path[1] == '/')
+        path++;
+    return path;
+}
+
 void hub_on_request(void *context, struct http_request *request) {
     struct hub *hub = context;
     const char *path = http_request_path(request);
-    if (strncmp(path, "/telegram/", 10) == 0)
-        hub_telegram(hub, request, path + 9);
+    const char *telegram = telegram_path(path);
+    if (telegram)
+        hub_telegram(hub, request, telegram);
     else
         route(hub, request, path);
 }

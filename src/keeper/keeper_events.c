@@ -78,7 +78,10 @@ static void say(const char *service, const char *what, const char *text) {
     for (size_t i = 0; i < COUNT_OF(grave); i++)
         if (strcmp(what, grave[i]) == 0)
             level = LOG_WARNING;
-    log_line(level, "%s%s%s%s%s", service, service[0] ? " " : "", what, text[0] ? ": " : "", text);
+    if (service[0])
+        log_line(level, "%s %s%s%s", service, what, text[0] ? ": " : "", text);
+    else
+        log_line(level, "%s", text);
 }
 
 void events_add(struct keeper *keeper, const char *service, const char *what, const char *text) {

@@ -287,6 +287,20 @@ static void test_many(void **state) {
     close_all(&f);
 }
 
+/* A call that waits for a free connection has sent nothing. */
+static void test_waiting_is_not_sent(void **state) {
+    struct fixture f = {0};
+    open_served(&f, 1);
+    start(&f, (struct http_call_options){.url = url_of(f.server_port, "/never")});
+    while (f.handled == 0)
+        uv_run(&f.loop, UV_RUN_ONCE);
+    call_and_wait(
+        &f, (struct http_call_options){.url = url_of(f.server_port, "/x"), .total_ms_max = 200});
+    assert_int_equal(f.outcome, HTTP_NOT_SENT);
+    assert_int_equal(f.handled, 1);
+    close_all(&f);
+}
+
 static void close_inside(void *context, const struct http_answer *answer) {
     struct fixture *f = context;
     f->answered++;
@@ -544,6 +558,7 @@ int main(void) {
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_timeout_and_cancel),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_waiting_is_not_sent),
         cmocka_unit_test(test_close_inside_answer),
         cmocka_unit_test(test_not_sent),
         cmocka_unit_test(test_broken_answers),

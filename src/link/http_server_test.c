@@ -403,6 +403,32 @@ static void test_dripping(void **state) {
     close_all(&f);
 }
 
+/* Three at once where two are allowed: the third waits in the kernel until one of them ends. */
+static void work_crowd(struct peer *peer) {
+    int one = peer_connect(peer), two = peer_connect(peer), three = peer_connect(peer);
+    peer_send(one, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    peer_send(two, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    peer_read_until(peer, one, "0123456789", 1);
+    peer_read_until(peer, two, "0123456789", 1);
+    peer_send(three, GET("/x"));
+    char byte;
+    test_sleep_ms(100);
+    peer->connections = recv(three, &byte, 1, MSG_DONTWAIT) < 0 ? 2 : 3;
+    close(one);
+    peer_read_all(peer, three);
+    close(two);
+}
+
+static void test_crowd(void **state) {
+    struct fixture f = {0};
+    open_with(&f, (struct http_server_options){.connections_max = 2});
+    struct peer peer = run_peer(&f, work_crowd);
+    assert_int_equal(peer.connections, 2);
+    assert_int_equal(f.handled, 3);
+    buffer_deinit(&peer.received);
+    close_all(&f);
+}
+
 static void work_silent(struct peer *peer) {
     int fd = peer_connect(peer);
     peer_send(fd, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -517,6 +543,7 @@ int main(void) {
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_opening),
+        cmocka_unit_test(test_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

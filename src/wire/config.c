@@ -262,12 +262,9 @@ static char *usual_run_folder(const struct config *config) {
 }
 
 static void settle_folders(struct config *config, const char *folder_run) {
-    const char *data = config->data;
-    while (strncmp(data, "./", 2) == 0)
-        data += 2;
-    char *absolute = path_join(config->folder, data);
+    AUTO_FREE char *joined = path_join(config->folder, config->data);
     free(config->data);
-    config->data = absolute;
+    config->data = path_normal(joined);
     config->run = folder_run ? text_copy(folder_run) : usual_run_folder(config);
 }
 

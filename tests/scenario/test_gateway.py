@@ -114,6 +114,8 @@ class Gateway(HubCase):
         for who in ("main", TOKEN, "999:main", "main.any"):
             through = self.call("getMe", who)
             self.assertEqual((through.status, through.body), (direct.status, direct.body))
+        for root in ("/bot", "/telegram//bot", "/telegram/bot"):  # as libraries join it
+            self.assertEqual(self.get(self.hub_url(f"{root}main/getMe")).body, direct.body, root)
         sent = self.call("sendMessage", chat_id=42, text="hello")
         self.assertEqual(sent.json["result"]["text"], "hello")
         self.assertEqual(self.bot_texts(), ["hello"])
