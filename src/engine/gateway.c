@@ -210,6 +210,10 @@ void gateway_step(struct gateway *g, const struct gateway_event *event, int64_t 
     gateway_dispatch(g, now, commands);
 }
 
+const char *gateway_problem(const struct gateway *g) {
+    return g->problem ? g->problem : "";
+}
+
 int64_t gateway_next_ms(const struct gateway *g) {
     if (g->closed)
         return INT64_MAX;

@@ -104,6 +104,8 @@ void gateway_restore(struct gateway *gateway, const struct record *record); /* o
 void gateway_declare(struct gateway *gateway, const char *consumer);
 void gateway_step(struct gateway *gateway, const struct gateway_event *event, int64_t now,
                   struct gateway_commands *commands);
+/* "" or a sentence with the next step; borrowed until the next step. */
+const char *gateway_problem(const struct gateway *gateway);
 int64_t gateway_next_ms(const struct gateway *gateway); /* INT64_MAX: nothing is due */
 
 struct gateway_consumer_figures {

@@ -25,6 +25,7 @@ struct hub_bot *hub_bot(struct hub *hub, const char *name) {
 }
 
 void hub_persist(struct hub *hub, struct records *records, store_done *done, void *context) {
+    hub->commits += done != NULL;
     store_put(hub->store, records, done, context);
 }
 
@@ -221,15 +222,11 @@ static void on_server_closed(void *context) {
     close_handles(hub);
 }
 
-static bool is_quiet(struct hub *hub) {
-    struct store_figures figures;
-    store_figures(hub->store, &figures);
-    size_t calls = figures.waiting;
+static bool is_quiet(const struct hub *hub) {
     for (size_t i = 0; i < hub->bot_count; i++)
-        calls += hub->bots[i].calls;
-    for (size_t i = 0; i < ALERT_PRIORITIES; i++)
-        calls += hub->alerts_flying[i] != NULL;
-    return calls == 0;
+        if (hub->bots[i].exchanges)
+            return false;
+    return hub->commits == 0;
 }
 
 /* What is under way may finish: a send that is cut off here would be an unknown one. */
@@ -280,6 +277,8 @@ static void free_all(struct hub *hub) {
     hub->store = store_close(hub->store);
     for (size_t i = 0; i < hub->bot_count; i++) {
         gateway_free(hub->bots[i].gateway);
+        while (hub->bots[i].exchanges) /* the time to finish was over */
+            exchange_free(hub->bots[i].exchanges);
         free(hub->bots[i].problem);
     }
     free(hub->bots);
@@ -297,6 +296,7 @@ int hub_run(struct hub *hub, const struct config *config, const struct hub_optio
     hub->wall_offset_ms = clock_wall_ms() - hub->started_ms;
     if (getrandom(&hub->seed, sizeof hub->seed, 0) < 0)
         hub->seed = (uint64_t)clock_wall_ms();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is a full disk, not the end */
     must(uv_loop_init(&hub->loop) == 0);
     make_engines(hub);
     open_store(hub);

@@ -33,12 +33,13 @@ struct hub_bot {
     struct gateway *gateway;
     const char *consumer; /* who reads when the URL names nobody */
     struct http_call *poll;
-    size_t calls;  /* of consumers, under way */
-    char *problem; /* as it was logged last */
+    struct exchange *exchanges; /* all that are under way */
+    char *problem;              /* as it was logged last */
 };
 enum exchange_kind { EXCHANGE_CALL, EXCHANGE_ALERT };
 /* One request to a gateway engine; its address is its number there. */
 struct exchange {
+    struct exchange *next, **place; /* among those of its bot */
     enum exchange_kind kind;
     struct hub_bot *bot;
     struct http_request *request;     /* CALL: of the consumer */
@@ -92,6 +93,7 @@ struct hub {
     } health;
     uint16_t port;
     int64_t stop_at_ms;
+    size_t commits; /* handed to the store and not yet told of */
     bool stopping, closed;
 };
 

@@ -41,6 +41,7 @@ void alerts_forget(struct exchange *exchange) {
 
 static void on_stored(void *context, int r) {
     struct alerts_ticket *ticket = context;
+    ticket->hub->commits--;
     alerts_feed(ticket->hub,
                 &(struct alerts_event){
                     .on = ALERTS_ON_STORED, .ticket = ticket->number, .id = ticket->id, .r = r});
@@ -237,6 +238,7 @@ static void start_replay(struct hub *hub, struct http_request *request, const st
 
 static void on_found(void *context, int r, const struct alert *alerts, size_t count) {
     struct page_wait *wait = context;
+    wait->hub->commits--;
     AUTO_BUFFER struct buffer body = {0};
     if (r < 0) {
         hub_problem(wait->request, 503, "Service Unavailable", "the store cannot be read now", 5);
@@ -261,6 +263,7 @@ static void find(struct hub *hub, struct http_request *request, const struct sto
                  bool replay) {
     struct page_wait *wait = memory_new(sizeof *wait);
     *wait = (struct page_wait){hub, request, query->id != 0, replay};
+    hub->commits++;
     store_find_alerts(hub->store, query, on_found, wait);
 }
 

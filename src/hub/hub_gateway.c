@@ -17,11 +17,18 @@ struct exchange *exchange_new(enum exchange_kind kind, struct hub_bot *bot) {
     struct exchange *exchange = memory_new(sizeof *exchange);
     exchange->kind = kind;
     exchange->bot = bot;
+    exchange->next = bot->exchanges;
+    if (exchange->next)
+        exchange->next->place = &exchange->next;
+    exchange->place = &bot->exchanges;
+    bot->exchanges = exchange;
     return exchange;
 }
 
 void exchange_free(struct exchange *exchange) {
-    exchange->bot->calls -= exchange->kind == EXCHANGE_CALL;
+    *exchange->place = exchange->next;
+    if (exchange->next)
+        exchange->next->place = exchange->place;
     free(exchange->method);
     buffer_deinit(&exchange->body);
     free(exchange);
@@ -132,6 +139,7 @@ void gateway_stop_polls(struct hub *hub) {
 
 static void on_stored(void *context, int r) {
     struct ticket *ticket = context;
+    ticket->bot->hub->commits--;
     gateway_feed(ticket->bot, &(struct gateway_event){.on = GATEWAY_ON_STORED,
                                                       .ticket = ticket->number,
                                                       .r = r,
@@ -154,7 +162,6 @@ static void on_gone(void *context) {
 }
 
 void gateway_start_call(struct exchange *exchange) {
-    exchange->bot->calls++;
     http_request_on_gone(exchange->request, on_gone, exchange);
 }
 
@@ -250,16 +257,15 @@ static carry *const carriers[] = {
 
 /* A change for better or worse is logged once. */
 static void log_problem(struct hub_bot *bot) {
-    struct gateway_figures figures;
-    gateway_figures(bot->gateway, &figures);
-    if (strcmp(figures.problem, bot->problem ? bot->problem : "") == 0)
+    const char *problem = gateway_problem(bot->gateway);
+    if (strcmp(problem, bot->problem ? bot->problem : "") == 0)
         return;
-    if (figures.problem[0])
-        log_warning("gateway %s: %s", bot->config->name, figures.problem);
+    if (problem[0])
+        log_warning("gateway %s: %s", bot->config->name, problem);
     else
         log_info("gateway %s: all is well again", bot->config->name);
     free(bot->problem);
-    bot->problem = text_copy(figures.problem);
+    bot->problem = text_copy(problem);
 }
 
 void gateway_feed(struct hub_bot *bot, const struct gateway_event *event) {

@@ -250,7 +250,6 @@ static void get_file(struct who *who, struct http_request *request, const char *
     add_encoded(&url, path);
     struct exchange *exchange = exchange_new(EXCHANGE_CALL, who->bot);
     exchange->request = request;
-    who->bot->calls++;
     struct http_call_options options = {.method = "GET",
                                         .url = url.data,
                                         .proxy = who->bot->config->proxy,

@@ -91,8 +91,10 @@ static int result_of(sqlite3 *db, int code) {
         return error > 0 ? -error : -EACCES;
     }
     default: {
-        int error = db ? sqlite3_system_errno(db) : 0;
-        return error == ENOSPC || error == EDQUOT ? -ENOSPC : -EIO;
+        int error = errno, kept = db ? sqlite3_system_errno(db) : 0;
+        error = kept ? kept : error;
+        bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+        return full ? -ENOSPC : -EIO;
     }
     }
 }
@@ -221,6 +223,7 @@ static void bind_text(sqlite3_stmt *statement, int place, const char *text) {
 
 static int run(struct sqlite_backend *self, enum statement which) {
     sqlite3_stmt *statement = self->prepared[which];
+    errno = 0; /* SQLite does not keep the cause of every failed write */
     int code = sqlite3_step(statement);
     int r = result_of(self->db, code);
     sqlite3_reset(statement);

@@ -2,7 +2,7 @@
 """The hub as a gateway: a simulated Telegram on one side, a bot that polls on the other, no keeper.
 What is promised: no update is lost and none comes again after its confirmation, whatever dies."""
 
-import json
+import resource
 import socket
 import threading
 import time
@@ -202,6 +202,30 @@ class Gateway(HubCase):
         self.assertEqual(hub.stop(), 0)
         waiting.join()
         self.assertEqual(answers[0].json, {"ok": True, "result": []})
+
+
+class FullDisk(HubCase):
+    def limit(self, hub, size):
+        resource.prlimit(hub.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    def test_full_disk_loses_nothing(self):
+        _, hub = self.start_both()
+        self.updates()
+        first = self.say("before")["update_id"]
+        self.assertEqual(len(self.updates(timeout=10)), 1)
+        self.limit(hub, 4096)  # files of the hub may not grow: as good as a full disk
+        bearer = {"Authorization": "Bearer a-long-token"}
+        refused = self.post(self.url("hub", "/v1/alerts"), {"text": "x"}, headers=bearer)
+        self.assertEqual(refused.status, 507, refused)
+        said = self.say("while it is full")["update_id"]
+        self.assertEqual([u["update_id"] for u in self.updates(timeout=1)], [first])
+        harness.wait("it is said", lambda: "cannot be kept" in self.bot_health()["problem"])
+        self.assertEqual(self.get(self.url("hub", "/health")).json["status"], "degraded")
+        self.limit(hub, resource.RLIM_INFINITY)
+        got = harness.wait("the update", lambda: self.updates(offset=first + 1, timeout=5))
+        self.assertEqual([u["update_id"] for u in got], [said])
+        taken = self.post(self.url("hub", "/v1/alerts"), {"text": "x"}, headers=bearer)
+        self.assertEqual(taken.status, 202, taken)
 
 
 class BadRequests(HubCase):
