@@ -440,8 +440,10 @@ class Case(unittest.TestCase):
 
     def _print_logs(self):
         print(f"\n--- logs of {self.id()}", file=sys.stderr)
+        shown = set()
         for path in self._outputs():
             lines = path.read_text(errors="replace").splitlines()[-25:]
-            if lines:
+            if lines and tuple(lines) not in shown:
+                shown.add(tuple(lines))
                 print(f"--- {path.relative_to(self.folder)}", file=sys.stderr)
                 print("\n".join(lines), file=sys.stderr)
