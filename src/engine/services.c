@@ -133,6 +133,7 @@ static void become_ready(struct step *step) {
     struct service *service = step->service;
     set_state(step, SERVICE_READY, 0);
     service->was_ready = true;
+    service->why[0] = 0;
     if (service->config->health.kind != PROBE_NONE)
         service->probe_at_ms = step->now + service->config->health.every_ms;
     if (service->config->watchdog_ms && !service->watchdog_at_ms)
@@ -329,6 +330,8 @@ static void on_probe_bad(struct step *step) {
 }
 
 static void on_not_ready_yet(struct step *step) {
+    text_print(step->service->why, sizeof step->service->why, "not ready yet: %s",
+               step->event->text ? step->event->text : "");
     step->service->probe_at_ms = step->now + step->service->config->ready.every_ms;
 }
 
@@ -356,7 +359,8 @@ static void starting_timer(struct step *step) {
     if (passed(step->service->state_at_ms, step->now)) {
         text_from_duration(step->service->config->start_timeout_ms, text);
         char why[SERVICE_TEXT_BYTES];
-        text_print(why, sizeof why, "was not ready within %s", text);
+        text_print(why, sizeof why, "was not ready within %s%s%s", text,
+                   step->service->why[0] ? ": " : "", step->service->why);
         on_hung(step, why);
     } else if (passed(step->service->probe_at_ms, step->now)) {
         probe_now(step, 0);
@@ -574,15 +578,13 @@ void services_resume(struct services *services, int64_t now_ms) {
     for (size_t i = 0; i < services->count; i++) {
         struct service *service = &services->list[i];
         const struct service_config *config = service->config;
-        service->state_at_ms = deadline_of(service, config->restart.delay_ms, now_ms);
-        if (service->state == SERVICE_FAILED && !config->restart.give_up)
-            service->state_at_ms = now_ms + config->restart.retry_ms;
-        if (service->state == SERVICE_READY && config->health.kind != PROBE_NONE)
+        bool ready = service->state == SERVICE_READY;
+        bool asks = config->ready.kind != PROBE_NONE && config->ready.kind != PROBE_NOTIFY;
+        if (ready && config->health.kind != PROBE_NONE)
             service->probe_at_ms = now_ms + config->health.every_ms;
-        if (service->state == SERVICE_STARTING && config->ready.kind != PROBE_NONE &&
-            config->ready.kind != PROBE_NOTIFY)
+        if (service->state == SERVICE_STARTING && asks)
             service->probe_at_ms = now_ms;
-        if (service->state == SERVICE_READY && config->watchdog_ms)
+        if (ready && config->watchdog_ms)
             service->watchdog_at_ms = now_ms + config->watchdog_ms;
     }
 }

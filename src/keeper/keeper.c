@@ -116,7 +116,8 @@ static void set_timer(struct keeper *keeper) {
  */
 static void before_sleep(uv_prepare_t *prepare) {
     struct keeper *keeper = prepare->data;
-    state_save_changed(keeper);
+    if (state_save_changed(keeper))
+        anchor_link_free_slots(keeper);
     if (keeper->services.ending && !keeper->quitting && services_all_down(&keeper->services)) {
         keeper->quitting = true;
         uv_stop(&keeper->loop);
@@ -136,7 +137,7 @@ void keeper_down(struct keeper *keeper, bool at_once, int exit_code) {
 
 /* ---- units ---- */
 
-static uid_t owner_of(const struct service_config *config) {
+uid_t keeper_owner_of(const struct service_config *config) {
     struct passwd *entry = config->user ? getpwnam(config->user) : NULL;
     return entry && geteuid() == 0 ? entry->pw_uid : geteuid();
 }
@@ -152,7 +153,7 @@ bool keeper_open_unit(struct keeper *keeper, size_t index) {
                                           .folder_logs = logs,
                                           .bytes_max = config->log_bytes_max,
                                           .files = config->log_files,
-                                          .owner = owner_of(config)};
+                                          .owner = keeper_owner_of(config)};
     unit->keeper = keeper;
     unit->index = index;
     unit->slot = unit->probe_slot = SLOT_NONE;
@@ -208,7 +209,7 @@ static void open_all(struct keeper *keeper) {
 
 static void close_all(struct keeper *keeper) {
     enum { LAST_LINES_MS = 2000 };
-    state_save_changed(keeper);
+    (void)state_save_changed(keeper);
     keeper->control = control_close(keeper->control);
     for (size_t i = 0; i < keeper->services.count; i++)
         if (keeper->units[i]->log)
@@ -231,7 +232,7 @@ void keeper_begin(struct keeper *keeper) {
     for (size_t i = 0; i < keeper->services.count; i++)
         if (!service_has_process(&keeper->services.list[i]) && !keeper->units[i]->leaving)
             keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_UP, .index = i});
-    state_save_changed(keeper);
+    (void)state_save_changed(keeper);
     AUTO_FREE char *mark = path_join(keeper->run, "began");
     keeper->began = file_replace_fast(mark, slice_of(""), 0600) == 0;
 }

@@ -48,6 +48,8 @@ struct keeper {
     bool began;                          /* some keeper of this `up` has asked all services up */
     bool snapshot_done;                  /* the anchor has told all its slots */
     uint8_t slots[LAUNCH_SLOTS_MAX / 8]; /* in use */
+    uint32_t *frees;                     /* slots to let go after the next save */
+    size_t free_count;
     struct events *events;
     struct control *control;
     int64_t started_ms; /* this keeper */
@@ -62,6 +64,7 @@ int keeper_run(const char *run, const char *config_path);
 void keeper_event(struct keeper *keeper, struct service_event event); /* now and chance filled in */
 void keeper_down(struct keeper *keeper, bool at_once, int exit_code);
 bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index);
+uid_t keeper_owner_of(const struct service_config *config); /* the user it runs as */
 bool keeper_open_unit(struct keeper *keeper, size_t index);
 void keeper_close_unit(struct unit *unit);
 /* All that the anchor has is known: what is new in this `up` is begun, once. */
@@ -73,11 +76,12 @@ void anchor_link_start(struct keeper *keeper, size_t index);
 bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *argv);
 void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks);
 void anchor_link_signal(struct keeper *keeper, uint32_t slot, int number);
+void anchor_link_free_slots(struct keeper *keeper); /* after a save */
 void anchor_link_quit(struct keeper *keeper, int exit_code);
 
 /* keeper_state.c: run state on tmpfs */
 void state_load(struct keeper *keeper);
-void state_save_changed(struct keeper *keeper);
+bool state_save_changed(struct keeper *keeper); /* true when all is written */
 void state_forget(struct keeper *keeper, const char *name);
 
 /* keeper_events.c: the numbered events */

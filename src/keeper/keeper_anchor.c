@@ -47,12 +47,22 @@ static uint32_t take_slot(struct keeper *keeper) {
     return SLOT_NONE;
 }
 
+/* The anchor forgets an exit only once we have written down what followed from it. */
 static void free_slot(struct keeper *keeper, uint32_t slot) {
     if (slot == SLOT_NONE)
         return;
-    struct launch_head head = {.kind = LAUNCH_FREE, .slot = slot};
-    send_head(keeper, &head);
-    keeper->slots[slot / 8] &= (uint8_t) ~(1 << slot % 8);
+    keeper->frees = memory_grow(keeper->frees, keeper->free_count + 1, sizeof *keeper->frees);
+    keeper->frees[keeper->free_count++] = slot;
+}
+
+void anchor_link_free_slots(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->free_count; i++) {
+        uint32_t slot = keeper->frees[i];
+        struct launch_head head = {.kind = LAUNCH_FREE, .slot = slot};
+        send_head(keeper, &head);
+        keeper->slots[slot / 8] &= (uint8_t) ~(1 << slot % 8);
+    }
+    keeper->free_count = 0;
 }
 
 struct launch_request {

@@ -42,7 +42,6 @@ static void move_service(struct keeper *keeper, struct services *next, struct un
                          size_t from, size_t to) {
     struct service *old = &keeper->services.list[from], *new = &next->list[to];
     memcpy(new, old, offsetof(struct service, config));
-    new->state_at_ms = old->state_at_ms;
     new->watchdog_at_ms = old->watchdog_at_ms;
     new->probe_at_ms = old->probe_at_ms;
     units[to] = keeper->units[from];

@@ -120,9 +120,15 @@ static size_t cut_to_file(const struct service_log *log, const char *chunk, size
     return log->size > 0 ? 0 : first ? (size_t)(first - chunk) + 1 : size;
 }
 
+/* Removed from outside: what is written to it now nobody would ever read. */
+static bool file_is_gone(const struct service_log *log) {
+    struct stat found;
+    return fstat(log->fd, &found) == 0 && found.st_nlink == 0;
+}
+
 static int write_some(struct service_log *log, char *chunk, size_t size) {
     size_t fits = cut_to_file(log, chunk, size);
-    if (fits == 0) {
+    if (fits == 0 || file_is_gone(log)) {
         int r = rotate(log);
         if (r < 0)
             return r;

@@ -83,6 +83,51 @@ class ConfigInForceTests(EdgeCase):
         self.wait_ready("slow")
 
 
+class ExitTests(EdgeCase):
+    def test_every_exit_is_known_through_kills(self):
+        services = {f"s{number}": {"command": ["sh", "-c", f"sleep 0.0{number}; exit {40 + number}"],
+                                   "restart": {"delay": "0s", "max": 1000000}}
+                    for number in range(1, 9)}
+        self.up({"services": services})
+        self.wait("all have run", lambda: all(s["exits"] for s in self.status()["services"]))
+        for _ in range(15):
+            time.sleep(0.03)
+            self.kill_keeper()
+        deaths = sorted((self.run_folder / "deaths").iterdir())
+        self.assertEqual(len(deaths), 8)
+        for path in deaths:
+            for death in json.loads(path.read_text()):
+                self.assertTrue(death["known"], path.name)
+                self.assertEqual(death["code"], 40 + int(path.name[1:]))
+        for service in self.status()["services"]:
+            self.assertNotIn("nobody was there", service["why"])
+
+    def test_a_wait_for_a_change_survives_the_keeper(self):
+        self.up({"services": {"a": {"command": ["sh", "-c", "exit 78"],
+                                    "restart": {"retry": "200ms"}}}})
+        self.wait_state("a", "failed")
+        self.kill_keeper()
+        time.sleep(0.6)
+        self.assertEqual(self.service("a")["exits"], 1)
+
+    def test_why_it_is_not_ready_is_said(self):
+        port = self.port("nobody")
+        self.up({"services": {"a": {"command": "sleep 1000", "start_timeout": "1s",
+                                    "ready": {"tcp": f"127.0.0.1:{port}"},
+                                    "restart": {"delay": "100s"}}}})
+        self.wait("the reason is shown", lambda: "refused" in self.service("a")["why"])
+        self.wait_state("a", "backoff")
+        self.assertIn("refused", self.service("a")["why"])
+
+    def test_a_log_removed_from_outside_is_made_anew(self):
+        self.up({"services": {"a": {"command": ["sh", "-c",
+                 "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done"]}}})
+        log = self.data_folder() / "logs" / "a.log"
+        self.wait("there is a log", log.exists)
+        log.unlink()
+        self.wait("there is one again", lambda: log.exists() and log.stat().st_size)
+
+
 class HungKeeperTests(EdgeCase):
     def test_a_second_signal_ends_everything_though_the_keeper_hangs(self):
         up = self.up({"services": {"a": {"command": "sleep 1000"}}})
