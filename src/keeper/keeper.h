@@ -28,7 +28,9 @@ struct unit {
     int probe_which;                       /* 0 ready, 1 health */
     char status_text[KEEPER_STATUS_BYTES]; /* sd_notify STATUS= */
     struct service saved;                  /* as last written down */
-    bool leaving;                          /* not in the config any more; gone once it is down */
+    bool unsaved;     /* besides a changed `saved`: the status text, a failed write */
+    bool save_failed; /* and that was said */
+    bool leaving;     /* not in the config any more; gone once it is down */
 };
 enum { SLOT_NONE = UINT32_MAX };
 
