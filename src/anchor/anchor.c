@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -25,7 +26,12 @@ struct slot {
     int64_t time_ms;
     char name[LAUNCH_NAME_BYTES];
 };
-enum { KEEPER_DELAY_MIN_MS = 10, KEEPER_DELAY_MAX_MS = 5000, END_PATIENCE_MS = 5000 };
+enum {
+    KEEPER_DELAY_MIN_MS = 10,
+    KEEPER_DELAY_MAX_MS = 5000,
+    END_PATIENCE_MS = 5000,
+    KEEPER_SHORT_LIFE_MS = 1000
+};
 enum { TAG_SIGNALS = LAUNCH_SLOTS_MAX, TAG_KEEPER };
 
 /* Everything the anchor ever needs, at fixed places: nothing can fail for lack of memory later. */
@@ -34,8 +40,9 @@ static struct {
     int poll_fd, signal_fd;
     int keeper_fd; /* -1: no keeper */
     pid_t keeper_pid;
-    int keepers;           /* started so far */
-    bool keeper_works;     /* it has taken over */
+    int keepers;       /* started so far */
+    bool keeper_works; /* it has taken over */
+    int64_t keeper_start_ms;
     int64_t keeper_due_ms; /* when the next is started; 0: one runs */
     int64_t keeper_delay_ms;
     uint32_t slots_used; /* slots above were never used */
@@ -65,6 +72,8 @@ static void close_fd(int *fd) {
         close(*fd);
     *fd = -1;
 }
+
+struct rlimit anchor_core_limit;
 
 /* ---- telling the keeper ---- */
 
@@ -127,7 +136,9 @@ static void keeper_lost(void) {
     anchor.keeper_delay_ms = anchor.keeper_works             ? KEEPER_DELAY_MIN_MS
                              : doubled < KEEPER_DELAY_MAX_MS ? doubled
                                                              : KEEPER_DELAY_MAX_MS;
-    anchor.keeper_due_ms = clock_ms() + (anchor.keeper_works ? 0 : anchor.keeper_delay_ms);
+    bool short_lived = clock_ms() - anchor.keeper_start_ms < KEEPER_SHORT_LIFE_MS;
+    bool at_once = anchor.keeper_works && !short_lived;
+    anchor.keeper_due_ms = clock_ms() + (at_once ? 0 : anchor.keeper_delay_ms);
 }
 
 static _Noreturn void become_keeper(int fd) {
@@ -148,6 +159,7 @@ static _Noreturn void become_keeper(int fd) {
 static void keeper_start(void) {
     int pair[2];
     anchor.keeper_works = false;
+    anchor.keeper_start_ms = clock_ms();
     anchor.keeper_due_ms = clock_ms() + KEEPER_DELAY_MAX_MS; /* unless it works */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         log_error("cannot make a socket for the keeper: %s; trying again", strerror(errno));
@@ -358,6 +370,9 @@ static void reap(void) {
 /* A second signal ends everything at once: through the keeper, or, when it is hung or cannot be
  * started, by us some seconds later. */
 static void host_signal(int number) {
+    for (int i = 0; number == SIGHUP && i < anchor.host_count; i++)
+        if (anchor.host_signals[i] == SIGHUP)
+            return; /* one reload is as good as two */
     anchor.host_stops += number != SIGHUP;
     if (anchor.host_stops == 2)
         anchor.end_due_ms = clock_ms() + (anchor.keeper_fd < 0 ? 0 : END_PATIENCE_MS);
@@ -404,6 +419,10 @@ static void open_all(void) {
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    /* Messages hold environments, and so secrets: no core of ours, but services keep their limit.
+     */
+    getrlimit(RLIMIT_CORE, &anchor_core_limit);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, anchor_core_limit.rlim_max});
     anchor.signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     anchor.poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (anchor.signal_fd < 0 || anchor.poll_fd < 0)

@@ -4,6 +4,7 @@
  * start. */
 #pragma once
 #include "base/common.h"
+#include <sys/resource.h>
 
 struct anchor_options {
     const char *run;          /* run folder */
@@ -14,5 +15,6 @@ int anchor_run(const struct anchor_options *options);
 
 /* anchor_child.c: called in the forked child; becomes the service or ends with 126 or 127 after
  * saying why on its log. `body` is a checked START message. */
+extern struct rlimit anchor_core_limit; /* what services may dump; we ourselves dump nothing */
 struct launch_body;
 _Noreturn void anchor_become(const struct launch_body *body, const char *strings);

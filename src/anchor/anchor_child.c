@@ -84,6 +84,7 @@ _Noreturn void anchor_become(const struct launch_body *body, const char *strings
         argv[i] = (char *)(uintptr_t)next_string(&strings);
     for (uint32_t i = 0; i < body->envc; i++)
         envp[i] = (char *)(uintptr_t)next_string(&strings);
+    setrlimit(RLIMIT_CORE, &anchor_core_limit);
     limit_files(body->nofile);
     take_user(body);
     if (chdir(folder) < 0)

@@ -341,8 +341,9 @@ static void on_heartbeat(struct step *step) {
 }
 
 static void on_extend(struct step *step) {
-    if (step->service->state_at_ms)
-        step->service->state_at_ms = step->now + step->event->value;
+    int64_t later = step->now + step->event->value;
+    if (step->service->state_at_ms && !step->service->killed && later > step->service->state_at_ms)
+        step->service->state_at_ms = later;
 }
 
 static bool passed(int64_t deadline_ms, int64_t now) {
@@ -357,7 +358,7 @@ static void probe_now(struct step *step, int which) {
 static void starting_timer(struct step *step) {
     char text[TEXT_DURATION_BYTES];
     if (passed(step->service->state_at_ms, step->now)) {
-        text_from_duration(step->service->config->start_timeout_ms, text);
+        text_from_duration(step->now - step->service->started_ms, text);
         char why[SERVICE_TEXT_BYTES];
         text_print(why, sizeof why, "was not ready within %s%s%s", text,
                    step->service->why[0] ? ": " : "", step->service->why);

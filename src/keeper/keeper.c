@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "wire/config.h"
 #include "wire/config_files.h"
 #include <errno.h>
@@ -112,12 +113,40 @@ static void set_timer(struct keeper *keeper) {
     uv_timer_start(&keeper->timer, on_timer, deadline > now ? (uint64_t)(deadline - now) : 0, 0);
 }
 
-/* Once a turn, before the loop sleeps: what changed is written down, the one next deadline is set.
- */
-static void before_sleep(uv_prepare_t *prepare) {
-    struct keeper *keeper = prepare->data;
+/* A log that the disk refuses, and its recovery: said once each. */
+static void tell_log_troubles(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->services.count; i++) {
+        struct unit *unit = keeper->units[i];
+        int error = unit->log ? service_log_error(unit->log) : 0;
+        if ((error < 0) == unit->log_trouble)
+            continue;
+        unit->log_trouble = error < 0;
+        char text[SERVICE_TEXT_BYTES];
+        text_print(text, sizeof text, "%s; %lld bytes were dropped so far",
+                   error < 0 ? strerror(-error) : "its log is written again",
+                   (long long)service_log_dropped(unit->log));
+        events_add(keeper, keeper->services.list[i].config->name,
+                   error < 0 ? "log_failing" : "log_recovered", text);
+    }
+}
+
+/* What changed is written down; only then the anchor may forget the exits it came from. */
+static void write_down(struct keeper *keeper) {
     if (state_save_changed(keeper))
         anchor_link_free_slots(keeper);
+}
+
+/* Right after events were read: a timer of the next turn must not start what is not written down.
+ */
+static void after_events(uv_check_t *check) {
+    write_down(check->data);
+}
+
+/* Once a turn, before the loop sleeps; the one next deadline is set. */
+static void before_sleep(uv_prepare_t *prepare) {
+    struct keeper *keeper = prepare->data;
+    tell_log_troubles(keeper);
+    write_down(keeper);
     if (keeper->services.ending && !keeper->quitting && services_all_down(&keeper->services)) {
         keeper->quitting = true;
         uv_stop(&keeper->loop);
@@ -203,6 +232,9 @@ static void open_all(struct keeper *keeper) {
     uv_prepare_init(&keeper->loop, &keeper->before_sleep);
     keeper->timer.data = keeper->before_sleep.data = keeper;
     uv_prepare_start(&keeper->before_sleep, before_sleep);
+    uv_check_init(&keeper->loop, &keeper->after_events);
+    keeper->after_events.data = keeper;
+    uv_check_start(&keeper->after_events, after_events);
     keeper->control = control_open(keeper); /* answers once the loop runs */
     anchor_link_open(keeper);
 }
@@ -215,6 +247,11 @@ static void close_all(struct keeper *keeper) {
         if (keeper->units[i]->log)
             service_log_flush(keeper->units[i]->log, false);
     keeper->logs = log_writer_free(keeper->logs, LAST_LINES_MS);
+    for (size_t i = 0; i < keeper->services.count; i++)
+        if (keeper->units[i]->log_trouble)
+            log_warning("%s: its last lines could not be written: %s",
+                        keeper->services.list[i].config->name,
+                        strerror(-service_log_error(keeper->units[i]->log)));
     keeper->events = events_close(keeper->events);
 }
 

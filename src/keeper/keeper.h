@@ -30,6 +30,7 @@ struct unit {
     struct service saved;                  /* as last written down */
     bool unsaved;     /* besides a changed `saved`: the status text, a failed write */
     bool save_failed; /* and that was said */
+    bool log_trouble; /* the disk refuses its log, and that was told */
     bool leaving;     /* not in the config any more; gone once it is down */
 };
 enum { SLOT_NONE = UINT32_MAX };
@@ -44,6 +45,7 @@ struct keeper {
     struct log_writer *logs;
     uv_timer_t timer;
     uv_prepare_t before_sleep;
+    uv_check_t after_events;
     uv_poll_t anchor_poll;
     bool anchor_lost;
     bool replayed;                       /* the config is a former keeper's */
@@ -111,6 +113,9 @@ void probe_exec_ended(struct unit *unit, int status);
 
 /* keeper_tree.c: kills what is left of a service after its main process; returns how many */
 int tree_sweep(const struct keeper *keeper, const char *name, pid_t session);
+/* After a death of the anchor: services that were started so shortly before that nobody wrote them
+ * down are known by their marks; their pid is filled in, for adoption. */
+void tree_find_lost(struct keeper *keeper);
 
 /* keeper_reload.c: 0, or CONFIG_INVALID with the reasons */
 int keeper_reload(struct keeper *keeper, struct config_errors *errors);

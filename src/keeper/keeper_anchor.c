@@ -126,13 +126,13 @@ static bool send_request(struct keeper *keeper, const struct launch_request *req
                                .nofile = config->nofile,
                                .umask = (int32_t)config->umask};
     *ret_why = "its program was not found in PATH, or is not executable";
-    if (!path)
+    if (!path && request->kind == LAUNCH_START)
         return false;
     set_user(&body, config->user);
     buffer_add(&message, &head, sizeof head);
     buffer_add(&message, &body, sizeof body);
     add_string(&message, request->name);
-    add_string(&message, path);
+    add_string(&message, path ? path : "");
     add_string(&message, config->folder);
     add_string(&message, request->log);
     for (uint32_t i = 0; i < body.argc; i++)
@@ -243,6 +243,7 @@ bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *a
     if (unit->probe_slot == SLOT_NONE)
         return false;
     char **env = complete_env(keeper, config, false);
+    env_set(&env, "HOLDFAST_PROBE", "1");
     AUTO_FREE char *name = probe_slot_name(config->name);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->probe_slot,
@@ -331,8 +332,18 @@ static void on_running(struct keeper *keeper, const struct launch_head *head, st
                                                 .pid = head->pid});
 }
 
+/* `head` tells of an earlier life that this service's state has left behind already. */
+static bool is_past_life(const struct service *service, const struct launch_head *head) {
+    return !service_has_process(service) ||
+           (head->pid > 0 && service->pid > 0 && service->pid != head->pid);
+}
+
 static void on_dead(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
     struct service *service = &keeper->services.list[unit->index];
+    if (is_past_life(service, head)) {
+        free_slot(keeper, head->slot);
+        return;
+    }
     struct service_event event = {.kind = SERVICE_EVENT_EXITED, .index = unit->index};
     event.exit = head->value == LAUNCH_DEAD ? exit_of(head->status)
                                             : (struct service_exit){.code = 126, .known = true};
@@ -343,14 +354,12 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
         service_log_flush(unit->log, true);
         event.exit.last_lines = service_log_tail(unit->log);
     }
-    if (service_has_process(service))
-        deaths_add(keeper, unit->index, &event.exit);
+    deaths_add(keeper, unit->index, &event.exit);
     probe_cancel(unit);
     unit->slot = SLOT_NONE;
     unit->start_ticks = 0;
     free_slot(keeper, head->slot);
-    if (service_has_process(service))
-        keeper_event(keeper, event);
+    keeper_event(keeper, event);
 }
 
 static void on_slot(struct keeper *keeper, const struct launch_head *head, const char *name) {
@@ -382,6 +391,8 @@ static bool still_lives(pid_t pid, int64_t start_ticks) {
 /* After the last slot: what we believe to run and the anchor does not know. Either the anchor was
  * killed and the process is to be adopted, or its start was never carried out. */
 static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
+    if (!keeper->began && keeper->replayed)
+        tree_find_lost(keeper);
     for (size_t i = 0; i < keeper->services.count; i++) {
         struct service *service = &keeper->services.list[i];
         struct unit *unit = keeper->units[i];

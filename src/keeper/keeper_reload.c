@@ -65,7 +65,8 @@ static void refit_unit(struct keeper *keeper, size_t index) {
     const struct service_config *config = keeper->services.list[index].config;
     bool uses_notify = config->ready.kind == PROBE_NOTIFY || config->watchdog_ms;
     if (unit->log)
-        service_log_set_limits(unit->log, config->log_bytes_max, config->log_files);
+        service_log_refit(unit->log, config->log_bytes_max, config->log_files,
+                          keeper_owner_of(config));
     if (uses_notify && !unit->notify)
         unit->notify = notify_socket_open(unit);
     if (!uses_notify)

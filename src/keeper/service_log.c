@@ -2,6 +2,7 @@
 #include "keeper/service_log.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "keeper/log_ring.h"
 #include <errno.h>
@@ -149,7 +150,10 @@ static bool drain_once(struct service_log *log, char *chunk) {
     size_t size = cut_at_line(chunk, log_ring_peek(&log->ring, chunk));
     if (!size)
         return false;
+    int before = log->error;
     log->error = write_some(log, chunk, size);
+    if (log->error != before)
+        uv_async_send(&log->writer->room); /* the loop tells of it */
     return log->error == 0;
 }
 
@@ -472,9 +476,11 @@ struct service_log *service_log_close(struct service_log *log) {
     return NULL;
 }
 
-void service_log_set_limits(struct service_log *log, int64_t bytes_max, int64_t files) {
+void service_log_refit(struct service_log *log, int64_t bytes_max, int64_t files, uid_t owner) {
     log->bytes_max = bytes_max;
     log->files = files;
+    if (geteuid() == 0 && chown(log->fifo, owner, (gid_t)-1) < 0)
+        log_warning("%s: its log cannot be given to its user: %s", log->name, strerror(errno));
 }
 
 const char *service_log_fifo(const struct service_log *log) {
