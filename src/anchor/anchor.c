@@ -206,8 +206,11 @@ static bool body_is_whole(size_t bytes) {
 
 static struct slot *slot_take(uint32_t index, size_t bytes) {
     struct slot *slot = &anchor.slots[index];
-    if (slot->state == LAUNCH_RUNNING || !body_is_whole(bytes))
+    if (slot->state == LAUNCH_RUNNING || !body_is_whole(bytes)) {
+        log_error("the keeper asked for a start in a place that is taken, or not understood");
+        slot->told = slot->state == LAUNCH_FREE_SLOT; /* it is told what is there */
         return NULL;
+    }
     const char *strings =
         anchor.message.bytes + sizeof(struct launch_head) + sizeof(struct launch_body);
     const char *name = strings;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -19,6 +20,22 @@ void log_set_level(enum log_level level) {
     level_max = level;
 }
 
+/* A terminal that is held, a pipe that nobody reads: a line is rather lost, and counted, than a
+ * loop stopped. A disk that hangs is not seen this way. */
+static void write_if_taken(const char *line, size_t size) {
+    static unsigned lost;
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&out, 1, 0) == 0) {
+        lost++;
+        return;
+    }
+    char note[64];
+    int n = lost ? snprintf(note, sizeof note, "(%u lines were lost here)\n", lost) : 0;
+    lost = 0;
+    (void)!write(STDERR_FILENO, note, (size_t)n);
+    (void)!write(STDERR_FILENO, line, size);
+}
+
 /* `size` bytes in `line` are used; adds the words, masks, ends the line and writes it at once. */
 __attribute__((format(printf, 3, 0))) static void
 write_line(char *line, int size, const char *format, va_list arguments) {
@@ -28,7 +45,7 @@ write_line(char *line, int size, const char *format, va_list arguments) {
         size = LINE_BYTES_MAX - 2;
     secret_mask(line, (size_t)size);
     line[size++] = '\n';
-    (void)!write(STDERR_FILENO, line, (size_t)size);
+    write_if_taken(line, (size_t)size);
 }
 
 /* For a person at a terminal: the time of day, and the level only when it is bad. */

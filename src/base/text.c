@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "base/buffer.h"
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 struct unit {
@@ -216,6 +217,27 @@ bool text_is_utf8(struct slice text, size_t *ret_points) {
     if (ret_points)
         *ret_points = points;
     return true;
+}
+
+void text_make_utf8(char *text) {
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size;) {
+        size_t n = utf8_length((const unsigned char *)text + i, size - i);
+        bool unfinished = !n && size - i < 4 && ((unsigned char)text[i] & 0xc0) == 0xc0;
+        if (unfinished)
+            text[i] = 0;
+        else if (!n)
+            text[i] = '?';
+        i += unfinished ? size : n ? n : 1;
+    }
+}
+
+void text_print(char *ret, size_t size, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(ret, size, format, arguments);
+    va_end(arguments);
+    text_make_utf8(ret);
 }
 
 bool text_equal_secret(struct slice a, struct slice b) {

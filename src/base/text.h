@@ -24,5 +24,9 @@ size_t text_list_count(char *const *list);
 const char *text_did_you_mean(const char *word, const char *const *names);
 /* True when `text` is valid UTF-8. ret_points (may be NULL) gets the count of code points. */
 bool text_is_utf8(struct slice text, size_t *ret_points);
+/* snprintf() whose result is always valid UTF-8. */
+void text_print(char *ret, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Drops an unfinished character at the end; other bytes that are not UTF-8 become '?'. */
+void text_make_utf8(char *text);
 /* Equal without telling by its time where the first difference is. */
 bool text_equal_secret(struct slice a, struct slice b);

@@ -57,6 +57,22 @@ static void test_utf8(void **state) {
     assert_false(text_is_utf8(slice_of("\xf0\x9f\x98"), NULL)); /* cut */
 }
 
+static void test_cut_at_a_character(void **state) {
+    char text[8];
+    text_print(text, sizeof text, "%s", "ab\xe1\xbb\x87\xe1\xbb\x87"); /* 7 of 8 bytes fit */
+    assert_string_equal(text, "ab\xe1\xbb\x87");
+    text_print(text, sizeof text, "%s", "ab\xe1\xbb\x87");
+    assert_string_equal(text, "ab\xe1\xbb\x87");
+    text_print(text, 2, "%s", "\xc3\xa9");
+    assert_string_equal(text, "");
+    text_print(text, sizeof text, "%s",
+               "a\xff"
+               "b\xc3z");
+    assert_string_equal(text, "a?b?z");
+    text_print(text, sizeof text, "%s", "");
+    assert_string_equal(text, "");
+}
+
 static void test_secret_compare(void **state) {
     assert_true(text_equal_secret(slice_of("token"), slice_of("token")));
     assert_false(text_equal_secret(slice_of("tokem"), slice_of("token")));
@@ -66,8 +82,11 @@ static void test_secret_compare(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_did_you_mean),   cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_did_you_mean),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_cut_at_a_character),
         cmocka_unit_test(test_secret_compare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

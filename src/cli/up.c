@@ -79,7 +79,10 @@ static void add_program_folder_to_path(const char *folder) {
     setenv("PATH", both, 1);
 }
 
+/* "began" tells a keeper that this `up` has already brought everything up. */
 static void mark_start(const struct config *config) {
+    AUTO_FREE char *began = path_join(config->run, "began");
+    unlink(began);
     AUTO_FREE char *path = path_join(config->run, "up");
     int r = file_replace_fast(path, slice_of(""), 0600);
     if (r < 0)

@@ -49,6 +49,7 @@ static void PRINTF_LIKE(3, 4) tell(struct step *step, const char *what, const ch
     va_start(arguments, format);
     vsnprintf(command->text, sizeof command->text, format, arguments);
     va_end(arguments);
+    text_make_utf8(command->text);
 }
 
 /* ---- the one door to a new state ---- */
@@ -110,8 +111,8 @@ static void start_if_met(struct step *step) {
     struct service *service = step->service;
     const struct service *need = unmet_need(step->all, service);
     if (need) {
-        snprintf(service->why, sizeof service->why, "needs %s, which is %s", need->config->name,
-                 service_state_names[need->state]);
+        text_print(service->why, sizeof service->why, "needs %s, which is %s", need->config->name,
+                   service_state_names[need->state]);
         return;
     }
     set_state(step, SERVICE_STARTING, 0);
@@ -172,7 +173,7 @@ static void begin_restart(struct step *step) {
 static void on_hung(struct step *step, const char *why) {
     struct service *service = step->service;
     service->healthy = false;
-    snprintf(service->why, sizeof service->why, "%s", why);
+    text_print(service->why, sizeof service->why, "%s", why);
     tell(step, "unhealthy", "%s; restarting it", why);
     begin_stop(step, true);
 }
@@ -322,8 +323,8 @@ static void on_probe_bad(struct step *step) {
     if (++service->probe_failures < health->failures)
         return;
     char why[SERVICE_TEXT_BYTES];
-    snprintf(why, sizeof why, "%lld health probes in a row failed: %.120s",
-             (long long)service->probe_failures, step->event->text ? step->event->text : "");
+    text_print(why, sizeof why, "%lld health probes in a row failed: %.120s",
+               (long long)service->probe_failures, step->event->text ? step->event->text : "");
     on_hung(step, why);
 }
 
@@ -355,7 +356,7 @@ static void starting_timer(struct step *step) {
     if (passed(step->service->state_at_ms, step->now)) {
         text_from_duration(step->service->config->start_timeout_ms, text);
         char why[SERVICE_TEXT_BYTES];
-        snprintf(why, sizeof why, "was not ready within %s", text);
+        text_print(why, sizeof why, "was not ready within %s", text);
         on_hung(step, why);
     } else if (passed(step->service->probe_at_ms, step->now)) {
         probe_now(step, 0);
@@ -371,7 +372,7 @@ static void ready_timer(struct step *step) {
     if (passed(service->watchdog_at_ms, step->now)) {
         char text[TEXT_DURATION_BYTES], why[SERVICE_TEXT_BYTES];
         text_from_duration(service->config->watchdog_ms, text);
-        snprintf(why, sizeof why, "no sd_notify WATCHDOG=1 for %s", text);
+        text_print(why, sizeof why, "no sd_notify WATCHDOG=1 for %s", text);
         on_hung(step, why);
     } else if (passed(service->probe_at_ms, step->now)) {
         probe_now(step, 1);

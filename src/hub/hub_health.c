@@ -12,6 +12,11 @@ enum { KEPT_MS = 250, SILENCE_MS_MAX = 300000, UNCONFIRMED_MS_MAX = 300000 };
 enum level { LEVEL_HEALTHY, LEVEL_DEGRADED, LEVEL_UNHEALTHY, LEVEL_UNKNOWN };
 static const char *const level_names[] = {"healthy", "degraded", "unhealthy", "unknown"};
 
+static const char *name_of(enum level level) {
+    must(level < COUNT_OF(level_names));
+    return level_names[level];
+}
+
 struct totals {
     uint64_t updates, errors;
     int64_t last_update_ms;
@@ -77,7 +82,7 @@ static void add_bot(struct hub *hub, struct hub_bot *bot, int64_t now, struct to
     if (f.last_update_ms > totals->last_update_ms)
         totals->last_update_ms = f.last_update_ms;
     json_add_text(body, slice_of(bot->config->name));
-    buffer_print(body, ":{\"status\":\"%s\",", level_names[level]);
+    buffer_print(body, ":{\"status\":\"%s\",", name_of(level));
     add_text(body, "poller", f.poller);
     buffer_add_text(body, ",");
     add_text(body, "problem", f.problem);
@@ -120,7 +125,7 @@ static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, stru
     /* That no alert had to go out yet says nothing bad. */
     if (level != LEVEL_UNKNOWN)
         worsen(totals, level);
-    buffer_print(body, "\"alerts\":{\"status\":\"%s\",", level_names[level]);
+    buffer_print(body, "\"alerts\":{\"status\":\"%s\",", name_of(level));
     add_text(body, "problem", wanted ? f.problem : "no way out: set alerts.bot and alerts.chat");
     buffer_add_text(body, ",\"waiting\":{");
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
@@ -151,7 +156,7 @@ static void add_store(struct hub *hub, struct totals *totals, struct buffer *bod
     buffer_print(body,
                  "\"store\":{\"status\":\"%s\",\"commits\":%llu,\"records\":%llu,\"failures\":%llu,"
                  "\"waiting\":%zu,\"last_commit_ms\":%lld,",
-                 level_names[level], (unsigned long long)f.commits, (unsigned long long)f.records,
+                 name_of(level), (unsigned long long)f.commits, (unsigned long long)f.records,
                  (unsigned long long)f.failures, f.waiting, (long long)f.commit_ms_last);
     add_text(body, "problem", f.last_error ? strerror(-f.last_error) : "");
     buffer_add_text(body, "}");
@@ -184,7 +189,7 @@ static void add_services(struct hub *hub, struct totals *totals, struct buffer *
             worsen(totals, level);
         buffer_add_text(body, i ? "," : "");
         json_add_text(body, slice_of(service->name));
-        buffer_print(body, ":{\"status\":\"%s\",", level_names[level]);
+        buffer_print(body, ":{\"status\":\"%s\",", name_of(level));
         add_text(body, "state", service->state);
         buffer_print(body, ",\"critical\":%s,\"restarts\":%lld}",
                      service->critical ? "true" : "false", (long long)service->restarts);

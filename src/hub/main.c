@@ -81,7 +81,7 @@ static struct hub_options read_options(int argc, char **argv) {
 int main(int argc, char **argv) {
     log_open("hub");
     struct hub_options options = read_options(argc, argv);
-    struct config *config = config_load_or_exit(options.config, options.run);
+    struct config *config = config_load_in_force_or_exit(options.config, options.run);
     struct hub *hub = memory_new(sizeof *hub);
     int code = hub_run(hub, config, &options);
     free(hub);

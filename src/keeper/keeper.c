@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "wire/config.h"
+#include "wire/config_files.h"
 #include <errno.h>
 #include <pwd.h>
 #include <signal.h>
@@ -201,8 +202,8 @@ static void open_all(struct keeper *keeper) {
     uv_prepare_init(&keeper->loop, &keeper->before_sleep);
     keeper->timer.data = keeper->before_sleep.data = keeper;
     uv_prepare_start(&keeper->before_sleep, before_sleep);
+    keeper->control = control_open(keeper); /* answers once the loop runs */
     anchor_link_open(keeper);
-    keeper->control = control_open(keeper);
 }
 
 static void close_all(struct keeper *keeper) {
@@ -211,13 +212,56 @@ static void close_all(struct keeper *keeper) {
     keeper->control = control_close(keeper->control);
     for (size_t i = 0; i < keeper->services.count; i++)
         if (keeper->units[i]->log)
-            service_log_flush(keeper->units[i]->log);
+            service_log_flush(keeper->units[i]->log, false);
     keeper->logs = log_writer_free(keeper->logs, LAST_LINES_MS);
     keeper->events = events_close(keeper->events);
 }
 
+/* The first keeper of an `up` takes the config as it is now and asks everything up, also what a
+ * former anchor left running under an older config; only then it marks that as done. Every later
+ * keeper goes on with what is in force. */
+void keeper_begin(struct keeper *keeper) {
+    if (keeper->began)
+        return;
+    struct config_errors errors = {0};
+    if (keeper->replayed && keeper_reload(keeper, &errors) != 0)
+        for (size_t i = 0; i < errors.count; i++)
+            log_error("%s: %s", errors.list[i].place, errors.list[i].text);
+    config_errors_deinit(&errors);
+    for (size_t i = 0; i < keeper->services.count; i++)
+        if (!service_has_process(&keeper->services.list[i]) && !keeper->units[i]->leaving)
+            keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_UP, .index = i});
+    state_save_changed(keeper);
+    AUTO_FREE char *mark = path_join(keeper->run, "began");
+    keeper->began = file_replace_fast(mark, slice_of(""), 0600) == 0;
+}
+
+/* The config that a former keeper had in force, else the file, which is recorded. */
+static void load_config(struct keeper *keeper) {
+    AUTO_FREE char *record = config_in_force_path(keeper->run);
+    AUTO_FREE char *mark = path_join(keeper->run, "began");
+    struct config_files files = {0};
+    struct config_errors errors = {0};
+    keeper->began = access(mark, F_OK) == 0;
+    keeper->replayed = config_files_open(record, &files) == 0;
+    int r = config_load_files(keeper->config_path, keeper->run, &files, &keeper->config, &errors);
+    if (r != 0) {
+        keeper->replayed = false;
+        keeper->config = config_load_or_exit(keeper->config_path, keeper->run); /* says why */
+    } else if (!keeper->replayed) {
+        (void)keeper_record_config(keeper, &files);
+    }
+    config_register_secrets(keeper->config);
+    config_errors_deinit(&errors);
+    config_files_deinit(&files);
+}
+
 /* After an orderly end nothing is to be resumed. */
 static void forget_states(struct keeper *keeper) {
+    AUTO_FREE char *record = config_in_force_path(keeper->run);
+    AUTO_FREE char *mark = path_join(keeper->run, "began");
+    unlink(record);
+    unlink(mark);
     for (size_t i = 0; i < keeper->services.count; i++)
         state_forget(keeper, keeper->services.list[i].config->name);
 }
@@ -226,7 +270,7 @@ int keeper_run(const char *run, const char *config_path) {
     static struct keeper keeper;
     keeper.run = run;
     keeper.config_path = config_path;
-    keeper.config = config_load_or_exit(config_path, run);
+    load_config(&keeper);
     keeper.started_ms = clock_ms();
     struct stat found;
     AUTO_FREE char *up = path_join(run, "up");

@@ -44,6 +44,8 @@ struct keeper {
     uv_prepare_t before_sleep;
     uv_poll_t anchor_poll;
     bool anchor_lost;
+    bool replayed;                       /* the config is a former keeper's */
+    bool began;                          /* some keeper of this `up` has asked all services up */
     bool snapshot_done;                  /* the anchor has told all its slots */
     uint8_t slots[LAUNCH_SLOTS_MAX / 8]; /* in use */
     struct events *events;
@@ -62,8 +64,10 @@ void keeper_down(struct keeper *keeper, bool at_once, int exit_code);
 bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index);
 bool keeper_open_unit(struct keeper *keeper, size_t index);
 void keeper_close_unit(struct unit *unit);
+/* All that the anchor has is known: what is new in this `up` is begun, once. */
+void keeper_begin(struct keeper *keeper);
 
-/* keeper_anchor.c: messages to and from the anchor */
+/* keeper_anchor.c: messages to and from the anchor. Opening takes over all that the anchor has. */
 void anchor_link_open(struct keeper *keeper);
 void anchor_link_start(struct keeper *keeper, size_t index);
 bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *argv);
@@ -104,6 +108,9 @@ int tree_sweep(const struct keeper *keeper, const char *name, pid_t session);
 
 /* keeper_reload.c: 0, or CONFIG_INVALID with the reasons */
 int keeper_reload(struct keeper *keeper, struct config_errors *errors);
+/* Keeps what the config in force was read from, for the next keeper and for the hub. */
+struct config_files;
+int keeper_record_config(struct keeper *keeper, struct config_files *files);
 
 /* keeper_control.c: the control socket */
 struct control *control_open(struct keeper *keeper);

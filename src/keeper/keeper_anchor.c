@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 /* ---- sending ---- */
@@ -329,7 +330,7 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
         log_error("service %s: no process could be made: %s", service->config->name,
                   strerror(head->status));
     if (unit->log) {
-        service_log_flush(unit->log);
+        service_log_flush(unit->log, true);
         event.exit.last_lines = service_log_tail(unit->log);
     }
     if (service_has_process(service))
@@ -371,8 +372,6 @@ static bool still_lives(pid_t pid, int64_t start_ticks) {
 /* After the last slot: what we believe to run and the anchor does not know. Either the anchor was
  * killed and the process is to be adopted, or its start was never carried out. */
 static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
-    struct launch_head works = {.kind = LAUNCH_WORKS};
-    send_head(keeper, &works);
     for (size_t i = 0; i < keeper->services.count; i++) {
         struct service *service = &keeper->services.list[i];
         struct unit *unit = keeper->units[i];
@@ -387,11 +386,11 @@ static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
         keeper_event(keeper, (struct service_event){
                                  .kind = SERVICE_EVENT_EXITED, .index = i, .exit = unknown});
     }
-    if (head->value > 0)
+    if (keeper->began)
         events_add(keeper, "", "keeper_restarted", "the keeper was restarted; no service was");
-    for (size_t i = 0; head->value == 0 && i < keeper->services.count; i++)
-        if (!service_has_process(&keeper->services.list[i]))
-            keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_UP, .index = i});
+    keeper_begin(keeper);
+    struct launch_head works = {.kind = LAUNCH_WORKS};
+    send_head(keeper, &works);
 }
 
 static void on_host_signal(struct keeper *keeper, int number) {
@@ -407,39 +406,74 @@ static void on_host_signal(struct keeper *keeper, int number) {
     keeper_down(keeper, keeper->host_stops > 1, keeper->host_stops > 1 ? 128 + number : 0);
 }
 
+struct anchor_message {
+    struct launch_head head;
+    char name[LAUNCH_NAME_BYTES];
+};
+
+static void on_message(struct keeper *keeper, const struct anchor_message *message) {
+    if (message->head.kind == LAUNCH_SLOT)
+        on_slot(keeper, &message->head, message->name);
+    else if (message->head.kind == LAUNCH_SNAPSHOT)
+        on_snapshot(keeper, &message->head);
+    else if (message->head.kind == LAUNCH_HOST)
+        on_host_signal(keeper, message->head.value);
+}
+
+static void lose_anchor(struct keeper *keeper) {
+    log_error("the anchor is gone; the services go on by themselves until the next `holdfast up` "
+              "adopts them");
+    keeper->anchor_lost = true;
+    uv_stop(&keeper->loop);
+}
+
+/* False when there is no message now, or never again. */
+static bool receive(struct keeper *keeper, struct anchor_message *ret) {
+    *ret = (struct anchor_message){0};
+    ssize_t n = recv(LAUNCH_FD, ret, sizeof *ret, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n < (ssize_t)sizeof ret->head || ret->head.slot >= LAUNCH_SLOTS_MAX) {
+        lose_anchor(keeper);
+        return false;
+    }
+    ret->name[LAUNCH_NAME_BYTES - 1] = 0;
+    return true;
+}
+
 static void on_anchor(uv_poll_t *poll, int status, int events) {
     struct keeper *keeper = poll->data;
     enum { MESSAGES_A_TURN = 256 };
-    for (int i = 0; i < MESSAGES_A_TURN && !keeper->quitting && !keeper->anchor_lost; i++) {
-        struct {
-            struct launch_head head;
-            char name[LAUNCH_NAME_BYTES];
-        } message = {0};
-        ssize_t n = recv(LAUNCH_FD, &message, sizeof message, MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (n < (ssize_t)sizeof message.head) {
-            log_error("the anchor is gone; the services go on by themselves until the next "
-                      "`holdfast up` adopts them");
-            keeper->anchor_lost = true;
-            uv_stop(&keeper->loop);
-            return;
-        }
-        message.name[LAUNCH_NAME_BYTES - 1] = 0;
-        if (message.head.slot >= LAUNCH_SLOTS_MAX)
-            continue;
-        if (message.head.kind == LAUNCH_SLOT)
-            on_slot(keeper, &message.head, message.name);
-        else if (message.head.kind == LAUNCH_SNAPSHOT)
-            on_snapshot(keeper, &message.head);
-        else if (message.head.kind == LAUNCH_HOST)
-            on_host_signal(keeper, message.head.value);
-    }
+    struct anchor_message message;
+    for (int i = 0; i < MESSAGES_A_TURN && !keeper->quitting && receive(keeper, &message); i++)
+        on_message(keeper, &message);
+}
+
+/* Every slot in use is marked before the first one is acted on: else a start made for one of them
+ * could be given the place of another that was not told yet. */
+static void take_over(struct keeper *keeper) {
+    enum { SILENCE_MS_MAX = 10000 };
+    struct pollfd anchor = {.fd = LAUNCH_FD, .events = POLLIN};
+    struct anchor_message *messages = NULL;
+    size_t count = 0;
+    do {
+        messages = memory_grow(messages, count + 1, sizeof *messages);
+        while (!receive(keeper, &messages[count]) && !keeper->anchor_lost)
+            if (poll(&anchor, 1, SILENCE_MS_MAX) == 0)
+                fatal(EX_UNAVAILABLE, "the anchor has said nothing for 10 s");
+        if (!keeper->anchor_lost && messages[count].head.kind == LAUNCH_SLOT)
+            keeper->slots[messages[count].head.slot / 8] |=
+                (uint8_t)(1 << messages[count].head.slot % 8);
+    } while (!keeper->anchor_lost && messages[count++].head.kind != LAUNCH_SNAPSHOT);
+    for (size_t i = 0; i < count && !keeper->anchor_lost; i++)
+        on_message(keeper, &messages[i]);
+    free(messages);
 }
 
 void anchor_link_open(struct keeper *keeper) {
     int bytes = 2 * LAUNCH_BYTES_MAX;
     setsockopt(LAUNCH_FD, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    take_over(keeper);
     uv_poll_init(&keeper->loop, &keeper->anchor_poll, LAUNCH_FD);
     keeper->anchor_poll.data = keeper;
     uv_poll_start(&keeper->anchor_poll, UV_READABLE, on_anchor);

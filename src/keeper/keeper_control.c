@@ -141,10 +141,10 @@ static bool find_all(const struct question *question, const json_t *names) {
         const char *text = json_string_value(name);
         if (text && keeper_find(question->keeper, text, &index))
             continue;
-        const char *known[CONFIG_SERVICES_MAX + 1];
+        AUTO_FREE const char **known =
+            memory_array(question->keeper->services.count + 1, sizeof *known);
         for (size_t k = 0; k < question->keeper->services.count; k++)
             known[k] = question->keeper->services.list[k].config->name;
-        known[question->keeper->services.count] = NULL;
         const char *nearest = text ? text_did_you_mean(text, known) : NULL;
         AUTO_FREE char *why = text_format(
             "'%s' is not a service%s%s%s", text ? text : "?", nearest ? "; did you mean '" : "",
@@ -164,7 +164,7 @@ static void for_services(const struct question *question, enum service_event_kin
         refuse(question, "no_service", "name at least one service, or say all");
         return;
     }
-    if (!all && !find_all(question, names))
+    if (!find_all(question, names))
         return;
     if (keeper->services.ending) {
         refuse(question, "stopping", "everything is being stopped");

@@ -30,8 +30,7 @@ static void give(struct unit *unit, enum service_event_kind kind, int64_t value)
 static void on_status(struct unit *unit, const char *value) {
     size_t points = 0;
     if (text_is_utf8(slice_of(value), &points))
-        snprintf(unit->status_text, sizeof unit->status_text, "%.*s",
-                 (int)sizeof unit->status_text - 1, value);
+        text_print(unit->status_text, sizeof unit->status_text, "%s", value);
 }
 
 static void on_extend(struct unit *unit, const char *value) {

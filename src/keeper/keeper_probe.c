@@ -69,13 +69,13 @@ static bool judge(const struct probe *probe, bool at_end, char *ret_why, size_t 
     if (!at_end && !strstr(text, "\r\n\r\n"))
         return false;
     if (sscanf(text, "HTTP/1.%*1[01] %3d", &status) != 1)
-        snprintf(ret_why, size, "the answer is not HTTP");
+        text_print(ret_why, size, "the answer is not HTTP");
     else if (config->status ? status != config->status : status < 200 || status >= 400)
-        snprintf(ret_why, size, "HTTP status %d", status);
+        text_print(ret_why, size, "HTTP status %d", status);
     else if (config->body_has && !strstr(text, config->body_has) && !at_end)
         return false;
     else if (config->body_has && !strstr(text, config->body_has))
-        snprintf(ret_why, size, "the answer does not hold '%.80s'", config->body_has);
+        text_print(ret_why, size, "the answer does not hold '%.80s'", config->body_has);
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "keeper/keeper.h"
 #include "wire/config.h"
+#include "wire/config_files.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -74,10 +75,14 @@ static void refit_unit(struct keeper *keeper, size_t index) {
 
 static void apply_change(struct keeper *keeper, size_t index, enum change change) {
     struct service *service = &keeper->services.list[index];
+    struct unit *unit = keeper->units[index];
     enum service_event_kind kind = SERVICE_EVENT_UP;
-    if (change == CHANGE_LEAVING) {
-        keeper->units[index]->leaving = true;
+    bool came_back = unit->leaving && change != CHANGE_LEAVING;
+    unit->leaving = change == CHANGE_LEAVING;
+    if (unit->leaving) {
         kind = SERVICE_EVENT_DOWN;
+    } else if (came_back) {
+        refit_unit(keeper, index);
     } else if (change == CHANGE_DEFINITION) {
         refit_unit(keeper, index);
         if (!service->wanted)
@@ -154,21 +159,34 @@ static void apply(struct keeper *keeper, struct config *next) {
     free(from);
 }
 
+int keeper_record_config(struct keeper *keeper, struct config_files *files) {
+    AUTO_FREE char *path = config_in_force_path(keeper->run);
+    int r = config_files_save(files, path);
+    if (r < 0)
+        log_error("the config in force cannot be kept in %s: %s; a restarted keeper would read the "
+                  "file as it is then",
+                  path, strerror(-r));
+    return r;
+}
+
 int keeper_reload(struct keeper *keeper, struct config_errors *errors) {
     struct config *next = NULL;
-    int r = config_load(keeper->config_path, keeper->run, &next, errors);
-    if (r < 0)
-        return refuse(errors, keeper->config_path, strerror(-r));
-    if (r == CONFIG_INVALID) {
-        events_add(keeper, "", "config", "the changed config has errors; the old one stays");
-        return r;
-    }
-    if (strcmp(next->data, keeper->config->data) != 0) {
+    struct config_files files = {0};
+    int r = config_load_files(keeper->config_path, keeper->run, &files, &next, errors);
+    if (r == 0 && strcmp(next->data, keeper->config->data) != 0) {
         config_free(next);
-        return refuse(errors, keeper->config_path,
-                      "data: cannot change while running; `holdfast down`, then `holdfast up`");
+        r = refuse(errors, keeper->config_path,
+                   "data: cannot change while running; `holdfast down`, then `holdfast up`");
+    } else if (r < 0) {
+        r = refuse(errors, keeper->config_path, strerror(-r));
+    } else if (r == 0) {
+        config_register_secrets(next);
+        apply(keeper, next);
+        (void)keeper_record_config(keeper, &files);
+        events_add(keeper, "", "config", "the changed config is in force");
     }
-    apply(keeper, next);
-    events_add(keeper, "", "config", "the changed config is in force");
-    return 0;
+    if (r != 0)
+        events_add(keeper, "", "config", "the changed config has errors; the old one stays");
+    config_files_deinit(&files);
+    return r;
 }

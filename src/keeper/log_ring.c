@@ -15,13 +15,21 @@ struct log_ring_head {
     struct {
         uint64_t inode, start; /* stream offset of the file's first byte */
     } files[2];
+    struct log_ring_losses losses;
 };
+
+struct log_ring_losses *log_ring_losses(struct log_ring *ring) {
+    return &ring->head->losses;
+}
 
 int log_ring_open(struct log_ring *ring, const char *path) {
     *ring = (struct log_ring){.fd = -1};
     AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || ftruncate(fd, PAGE_BYTES + LOG_RING_BYTES) < 0)
         return -errno;
+    int r = posix_fallocate(fd, 0, PAGE_BYTES); /* a full tmpfs is told here, not by SIGBUS later */
+    if (r != 0)
+        return -r;
     char *memory =
         mmap(NULL, PAGE_BYTES + LOG_RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)

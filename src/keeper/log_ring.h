@@ -34,6 +34,13 @@ void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes);
 /* Before a rotation: the file with this inode will begin at `written`. */
 void log_ring_announce(struct log_ring *ring, uint64_t inode);
 
+/* Bytes that had to be dropped: all of them, and those not yet said in the log. They outlive the
+ * keeper like the ring itself; the loop's thread alone uses them. */
+struct log_ring_losses {
+    int64_t all, unsaid;
+};
+struct log_ring_losses *log_ring_losses(struct log_ring *ring);
+
 /* Reader's side: free room as one or two pieces; then what was put there becomes visible. */
 size_t log_ring_room(const struct log_ring *ring);
 int log_ring_pieces(struct log_ring *ring, struct iovec pieces[2]);

@@ -24,10 +24,8 @@ struct service_log {
     char last_byte;
     char tail[2 * LOG_TAIL_BYTES];
     size_t tail_size;
-    int64_t dropped;        /* all */
-    int64_t dropped_unsaid; /* not yet told in the log */
-    int64_t full_since_ms;  /* ring full; 0: it is not */
-    bool dropping;          /* reads and drops, because the disk does not move */
+    int64_t full_since_ms; /* ring full; 0: it is not */
+    bool dropping;         /* reads and drops, because the disk does not move */
     /* shared with the writer thread */
     _Atomic bool waiting; /* the loop does not read: the ring is full */
     _Atomic int error;
@@ -217,13 +215,14 @@ static void note_received(struct service_log *log, const struct iovec *pieces, s
 /* What was lost is said once there is room to say it. */
 static void say_dropped(struct service_log *log) {
     char note[NOTE_BYTES];
-    if (!log->dropped_unsaid || log_ring_room(&log->ring) < 2 * NOTE_BYTES)
+    struct log_ring_losses *losses = log_ring_losses(&log->ring);
+    if (!losses->unsaid || log_ring_room(&log->ring) < 2 * NOTE_BYTES)
         return;
     int n = snprintf(note, sizeof note,
                      "%s[holdfast: %lld bytes of this log were dropped: the disk did not move]\n",
-                     log->last_byte == '\n' ? "" : "\n", (long long)log->dropped_unsaid);
+                     log->last_byte == '\n' ? "" : "\n", (long long)losses->unsaid);
     log_ring_put(&log->ring, (struct slice){note, (size_t)n});
-    log->dropped_unsaid = 0;
+    losses->unsaid = 0;
     log->last_byte = '\n';
 }
 
@@ -242,8 +241,8 @@ static void drop_some(struct service_log *log) {
     if (n <= 0)
         return;
     keep_tail(log, scratch, (size_t)n);
-    log->dropped += n;
-    log->dropped_unsaid += n;
+    log_ring_losses(&log->ring)->all += n;
+    log_ring_losses(&log->ring)->unsaid += n;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -262,12 +261,12 @@ static void wait_for_room(struct service_log *log) {
     wake_writer(log->writer);
 }
 
-/* Reads what is there, at most one turn's share; false when the ring is full. */
+/* Reads what is there, at most one turn's share; false when the ring is full. A page of the ring
+ * that the kernel has no memory for (EFAULT: the run folder is full) counts as a disk that does not
+ * move. */
 static bool fill_ring(struct service_log *log) {
-    size_t turn = 0;
-    bool got = false;
-    while (turn < READ_BYTES_A_TURN) {
-        end_line(log);
+    bool full = false;
+    for (size_t turn = 0; turn < READ_BYTES_A_TURN && !full;) {
         say_dropped(log);
         struct iovec pieces[2];
         int count = log_ring_pieces(&log->ring, pieces);
@@ -275,15 +274,18 @@ static bool fill_ring(struct service_log *log) {
         if (n > 0) {
             note_received(log, pieces, (size_t)n);
             turn += (size_t)n;
-            got = true;
-            continue;
+        } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            drop_some(log);
+            break;
+        } else {
+            full = count == 0;
+            if (!full)
+                end_line(log); /* the pipe is empty */
+            break;
         }
-        if (got)
-            wake_writer(log->writer);
-        return count > 0;
     }
     wake_writer(log->writer);
-    return true;
+    return !full;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events) {
@@ -440,7 +442,7 @@ struct service_log *service_log_close(struct service_log *log) {
     if (!log)
         return NULL;
     struct log_writer *writer = log->writer;
-    service_log_flush(log);
+    service_log_flush(log, false);
     pthread_mutex_lock(&writer->mutex);
     for (struct service_log **link = &writer->logs; *link; link = &(*link)->next) {
         if (*link == log) {
@@ -468,12 +470,10 @@ const char *service_log_fifo(const struct service_log *log) {
     return log->fifo;
 }
 
-void service_log_flush(struct service_log *log) {
+void service_log_flush(struct service_log *log, bool ended) {
+    log->owes_newline = ended;
     if (!log->waiting && !fill_ring(log))
         wait_for_room(log);
-    log->owes_newline = true;
-    end_line(log);
-    wake_writer(log->writer);
 }
 
 void service_log_begin_life(struct service_log *log) {
@@ -486,7 +486,7 @@ struct slice service_log_tail(const struct service_log *log) {
 }
 
 int64_t service_log_dropped(const struct service_log *log) {
-    return log->dropped;
+    return log_ring_losses((struct log_ring *)&log->ring)->all;
 }
 
 int service_log_error(const struct service_log *log) {

@@ -31,12 +31,13 @@ MUST_CHECK int service_log_open(struct log_writer *writer, uv_loop_t *loop,
 struct service_log *service_log_close(struct service_log *log); /* what it holds is written first */
 void service_log_set_limits(struct service_log *log, int64_t bytes_max, int64_t files);
 const char *service_log_fifo(const struct service_log *log);
-/* Reads what is in the pipe now and lets the last line go out even without its end. */
-void service_log_flush(struct service_log *log);
+/* Reads what is in the pipe now. `ended`: the process is gone, so its last line is ended for it
+ * once the pipe is empty. */
+void service_log_flush(struct service_log *log, bool ended);
 /* A new process begins: the tail is that of its life alone. */
 void service_log_begin_life(struct service_log *log);
 /* The last bytes that came, at most LOG_TAIL_BYTES; borrowed until the next turn of the loop. */
 struct slice service_log_tail(const struct service_log *log);
-int64_t service_log_dropped(const struct service_log *log); /* bytes, since it was opened */
+int64_t service_log_dropped(const struct service_log *log); /* bytes, since the ring was made */
 /* The error that keeps it from the disk now, 0 when it is fine. */
 int service_log_error(const struct service_log *log);

@@ -301,7 +301,7 @@ static int load_dotenv(struct reader *reader, const char *folder) {
     AUTO_FREE char *path = path_join(folder, ".env");
     AUTO_FREE char *text = NULL;
     size_t size = 0;
-    int r = file_read(path, DOTENV_BYTES_MAX, &text, &size);
+    int r = config_files_read(reader->files, path, DOTENV_BYTES_MAX, &text, &size);
     if (r == -ENOENT)
         return 0;
     if (r < 0)
@@ -380,18 +380,25 @@ int config_locate(const char *path, const char *folder_run, char **ret_data, cha
     return 0;
 }
 
-int config_load(const char *path, const char *folder_run, struct config **ret,
-                struct config_errors *errors) {
+/* The path as it stays true after a change of folder; in replay the file may be gone. */
+static int resolve(const char *path, const struct config_files *files, char *ret) {
+    if (files && files->replay)
+        return snprintf(ret, PATH_MAX, "%s", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+    return realpath(path, ret) ? 0 : -errno;
+}
+
+int config_load_files(const char *path, const char *folder_run, struct config_files *files,
+                      struct config **ret, struct config_errors *errors) {
     AUTO_FREE char *text = NULL;
     size_t size = 0;
     char resolved[PATH_MAX];
-    int r = file_read(path, CONFIG_BYTES_MAX, &text, &size);
+    int r = resolve(path, files, resolved);
+    r = r < 0 ? r : config_files_read(files, resolved, CONFIG_BYTES_MAX, &text, &size);
     if (r < 0)
         return r;
-    if (!realpath(path, resolved))
-        return -errno;
     struct config *config = memory_new(sizeof *config);
     char *slash = strrchr(resolved, '/');
+    must(slash);
     config->path = text_copy(resolved);
     config->folder =
         slash == resolved ? text_copy("/") : text_copy_n(resolved, (size_t)(slash - resolved));
@@ -399,6 +406,7 @@ int config_load(const char *path, const char *folder_run, struct config **ret,
                             .file = slash + 1,
                             .folder = config->folder,
                             .folder_run = folder_run,
+                            .files = files,
                             .config = config};
     set_defaults(config);
     r = load_dotenv(&reader, config->folder);
@@ -412,24 +420,55 @@ int config_load(const char *path, const char *folder_run, struct config **ret,
     return 0;
 }
 
-struct config *config_load_or_exit(const char *path, const char *folder_run) {
-    struct config *config = NULL;
-    struct config_errors errors = {0};
-    int r = config_load(path, folder_run, &config, &errors);
+int config_load(const char *path, const char *folder_run, struct config **ret,
+                struct config_errors *errors) {
+    return config_load_files(path, folder_run, NULL, ret, errors);
+}
+
+void config_register_secrets(const struct config *config) {
+    secret_register(config->http.token.value);
+    for (size_t i = 0; i < config->bot_count; i++)
+        secret_register(config->bots[i].token.value);
+}
+
+static _Noreturn void give_up(int r, const char *path, const struct config_errors *errors) {
     if (r < 0)
         fatal(
             r == -ENOENT ? EX_NOINPUT : EX_CONFIG,
             "%s: cannot be read: %s; `holdfast init` writes a first config, -c FILE names another",
             path, strerror(-r));
-    for (size_t i = 0; i < errors.count; i++)
-        fprintf(stderr, "%s: %s\n", errors.list[i].place, errors.list[i].text);
-    if (r == CONFIG_INVALID) {
-        fprintf(stderr, "%zu error%s; nothing was started\n", errors.count,
-                errors.count == 1 ? "" : "s");
-        exit(EX_CONFIG);
-    }
-    secret_register(config->http.token.value);
-    for (size_t i = 0; i < config->bot_count; i++)
-        secret_register(config->bots[i].token.value);
+    for (size_t i = 0; i < errors->count; i++)
+        fprintf(stderr, "%s: %s\n", errors->list[i].place, errors->list[i].text);
+    fprintf(stderr, "%zu error%s; nothing was started\n", errors->count,
+            errors->count == 1 ? "" : "s");
+    exit(EX_CONFIG);
+}
+
+struct config *config_load_or_exit(const char *path, const char *folder_run) {
+    struct config *config = NULL;
+    struct config_errors errors = {0};
+    int r = config_load(path, folder_run, &config, &errors);
+    if (r != 0)
+        give_up(r, path, &errors);
+    config_register_secrets(config);
+    return config;
+}
+
+char *config_in_force_path(const char *folder_run) {
+    return path_join(folder_run, "config.in-force");
+}
+
+struct config *config_load_in_force_or_exit(const char *path, const char *folder_run) {
+    AUTO_FREE char *record = folder_run ? config_in_force_path(folder_run) : NULL;
+    struct config_files files = {0};
+    struct config_errors errors = {0};
+    struct config *config = NULL;
+    int r = record ? config_files_open(record, &files) : -ENOENT;
+    r = r < 0 ? r : config_load_files(path, folder_run, &files, &config, &errors);
+    config_files_deinit(&files);
+    config_errors_deinit(&errors);
+    if (r != 0)
+        return config_load_or_exit(path, folder_run);
+    config_register_secrets(config);
     return config;
 }

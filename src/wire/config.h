@@ -25,6 +25,11 @@ void config_errors_deinit(struct config_errors *errors);
  * could not be read. `folder_run` overrides the run folder, NULL for the usual one. */
 MUST_CHECK int config_load(const char *path, const char *folder_run, struct config **ret,
                            struct config_errors *errors);
+/* The same, recording every file that is read, or reading from a record (config_files.h). */
+struct config_files;
+MUST_CHECK int config_load_files(const char *path, const char *folder_run,
+                                 struct config_files *files, struct config **ret,
+                                 struct config_errors *errors);
 /* Only where things are, also from a file that has errors elsewhere: who controls what runs must
  * not be locked out by a half-edited config. The caller frees both. */
 MUST_CHECK int config_locate(const char *path, const char *folder_run, char **ret_data,
@@ -32,3 +37,9 @@ MUST_CHECK int config_locate(const char *path, const char *folder_run, char **re
 /* The usual start of a program: loads, or prints every error and exits (78, or 66 if unreadable).
  * Registers the secrets for masking. */
 struct config *config_load_or_exit(const char *path, const char *folder_run);
+/* For programs that the keeper runs, and the keeper itself: the config in force as the keeper
+ * recorded it in the run folder; without such a record, the files. */
+struct config *config_load_in_force_or_exit(const char *path, const char *folder_run);
+char *config_in_force_path(const char *folder_run); /* of the record; the caller frees */
+/* Their values are masked in everything that is logged from now on. */
+void config_register_secrets(const struct config *config);

@@ -71,7 +71,8 @@ static char *secret_file(struct reader *reader, const char *name) {
 static const char *env_from_file(struct reader *reader, const char *name) {
     AUTO_FREE char *path = secret_file(reader, name);
     AUTO_FREE char *text = NULL;
-    if (!path || file_read(path, 65536, &text, NULL) < 0)
+    size_t size = 0;
+    if (!path || config_files_read(reader->files, path, 65536, &text, &size) < 0)
         return NULL;
     text[strcspn(text, "\r\n")] = 0;
     env_set(&reader->dotenv, name, text);

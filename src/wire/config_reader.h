@@ -4,6 +4,7 @@
 #pragma once
 #include "base/option.h"
 #include "wire/config.h"
+#include "wire/config_files.h"
 #include "wire/yaml_tree.h"
 
 struct reader {
@@ -12,7 +13,8 @@ struct reader {
     const char *folder; /* of the config file */
     const char *folder_run;
     struct config *config;
-    char **dotenv; /* NAME=value of the .env beside the config */
+    struct config_files *files; /* NULL: nothing is recorded */
+    char **dotenv;              /* NAME=value of the .env beside the config */
     struct yaml_node *tree;
     const struct yaml_node *listen_place, *alerts_place;
     struct bot_config *bot;         /* being read */

@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 extern char **environ;
 enum { DAY_MS = 86400000, HOUR_MS = 3600000 };
@@ -245,8 +246,14 @@ static int read_user(struct reader *reader, const struct yaml_node *node, void *
     AUTO_FREE char *text = reader_text(reader, node);
     if (!text)
         return -EINVAL;
-    if (!getpwnam(text))
+    const struct passwd *entry = getpwnam(text);
+    if (!entry)
         return reader_error(reader, node, "user '%s' does not exist on this machine", text);
+    if (geteuid() != 0 && entry->pw_uid != geteuid())
+        return reader_error(reader, node,
+                            "only root can run a service as '%s'; start holdfast as root, or leave "
+                            "user: out",
+                            text);
     free(*(char **)field);
     *(char **)field = TAKE(text);
     return 0;
@@ -287,7 +294,7 @@ static int read_env_file(struct reader *reader, const struct yaml_node *node, vo
     AUTO_FREE char *path = path_join(reader->folder, name);
     AUTO_FREE char *text = NULL;
     size_t size = 0;
-    int r = file_read(path, DOTENV_BYTES_MAX, &text, &size);
+    int r = config_files_read(reader->files, path, DOTENV_BYTES_MAX, &text, &size);
     if (r < 0)
         return reader_error(reader, node, "%s cannot be read: %s", path, strerror(-r));
     struct dotenv_problem problem;
