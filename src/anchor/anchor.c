@@ -25,7 +25,7 @@ struct slot {
     int64_t time_ms;
     char name[LAUNCH_NAME_BYTES];
 };
-enum { KEEPER_DELAY_MIN_MS = 10, KEEPER_DELAY_MAX_MS = 5000 };
+enum { KEEPER_DELAY_MIN_MS = 10, KEEPER_DELAY_MAX_MS = 5000, END_PATIENCE_MS = 5000 };
 enum { TAG_SIGNALS = LAUNCH_SLOTS_MAX, TAG_KEEPER };
 
 /* Everything the anchor ever needs, at fixed places: nothing can fail for lack of memory later. */
@@ -42,7 +42,9 @@ static struct {
     bool snapshot_told;
     int host_signals[8]; /* got and not yet told */
     int host_count;
-    bool quit_asked; /* the keeper has said QUIT; we go once it has gone */
+    int host_stops;     /* TERM and INT so far */
+    int64_t end_due_ms; /* when we end everything ourselves; 0: not asked to */
+    bool quit_asked;    /* the keeper has said QUIT; we go once it has gone */
     bool quit;
     int quit_code;
     struct slot slots[LAUNCH_SLOTS_MAX];
@@ -353,18 +355,25 @@ static void reap(void) {
     }
 }
 
-/* A second signal while no keeper can be reached ends everything at once. */
+/* A second signal ends everything at once: through the keeper, or, when it is hung or cannot be
+ * started, by us some seconds later. */
 static void host_signal(int number) {
-    static int unheard;
-    if (anchor.keeper_fd < 0 && number != SIGHUP && ++unheard >= 2) {
-        for (uint32_t i = 0; i < anchor.slots_used; i++)
-            if (anchor.slots[i].state == LAUNCH_RUNNING)
-                kill(-anchor.slots[i].pid, SIGKILL);
-        anchor.quit = true;
-        anchor.quit_code = EX_SOFTWARE;
-    }
+    anchor.host_stops += number != SIGHUP;
+    if (anchor.host_stops == 2)
+        anchor.end_due_ms = clock_ms() + (anchor.keeper_fd < 0 ? 0 : END_PATIENCE_MS);
     if (anchor.host_count < (int)COUNT_OF(anchor.host_signals))
         anchor.host_signals[anchor.host_count++] = number;
+}
+
+static void end_everything(void) {
+    log_error("the keeper did not end things in time; killing everything");
+    for (uint32_t i = 0; i < anchor.slots_used; i++)
+        if (anchor.slots[i].state == LAUNCH_RUNNING)
+            kill(-anchor.slots[i].pid, SIGKILL);
+    if (anchor.keeper_pid > 0)
+        kill(anchor.keeper_pid, SIGKILL);
+    anchor.quit = true;
+    anchor.quit_code = EX_SOFTWARE;
 }
 
 static void read_signals(void) {
@@ -403,9 +412,12 @@ static void open_all(void) {
 }
 
 static int wait_ms(void) {
-    if (!anchor.keeper_due_ms)
+    int64_t due = anchor.keeper_due_ms;
+    if (anchor.end_due_ms && (!due || anchor.end_due_ms < due))
+        due = anchor.end_due_ms;
+    if (!due)
         return -1;
-    int64_t left = anchor.keeper_due_ms - clock_ms();
+    int64_t left = due - clock_ms();
     return left > 0 ? (int)left : 0;
 }
 
@@ -423,6 +435,10 @@ int anchor_run(const struct anchor_options *options) {
         bool due = anchor.keeper_due_ms && clock_ms() >= anchor.keeper_due_ms;
         if (due && anchor.quit_asked)
             break;
+        if (anchor.end_due_ms && clock_ms() >= anchor.end_due_ms) {
+            end_everything();
+            break;
+        }
         if (due)
             keeper_start();
         tell_news();

@@ -92,5 +92,8 @@ _Noreturn void anchor_become(const struct launch_body *body, const char *strings
         umask((mode_t)body->umask);
     reset_signals();
     execve(path, argv, envp);
-    give_up("run", path, errno);
+    int error = errno;
+    /* The file is there: then it is what its first line names that is not. */
+    give_up(error == ENOENT && access(path, F_OK) == 0 ? "find the interpreter of" : "run", path,
+            error);
 }

@@ -182,7 +182,7 @@ static void kill_again(struct step *step) {
     struct service *service = step->service;
     char text[TEXT_DURATION_BYTES];
     text_from_duration(service->config->stop_timeout_ms, text);
-    if (!service->killed)
+    if (!service->killed && step->event->kind == SERVICE_EVENT_TIMER)
         tell(step, "stopping", "did not end within %s of SIG%s: SIGKILL", text,
              option_signal_name(service->config->stop_signal));
     service->killed = true;
@@ -396,8 +396,8 @@ static action *const actions[SERVICE_STATE_COUNT][SERVICE_EVENT_COUNT] = {
     [SERVICE_STARTING] = {E(UP) = want_up_later, E(RESTART) = begin_restart,
                           E(DOWN) = want_down_later, E(STARTED) = on_started, E(EXITED) = on_exited,
                           E(READY) = become_ready, E(PROBE_OK) = become_ready,
-                          E(PROBE_BAD) = on_not_ready_yet, E(HEARTBEAT) = on_heartbeat,
-                          E(EXTEND) = on_extend, E(TIMER) = starting_timer},
+                          E(PROBE_BAD) = on_not_ready_yet, E(EXTEND) = on_extend,
+                          E(TIMER) = starting_timer},
     [SERVICE_READY] = {E(UP) = want_up_later, E(RESTART) = begin_restart, E(DOWN) = want_down_later,
                        E(STARTED) = on_started, E(EXITED) = on_exited, E(PROBE_OK) = on_probe_ok,
                        E(PROBE_BAD) = on_probe_bad, E(HEARTBEAT) = on_heartbeat,

@@ -278,6 +278,7 @@ int keeper_run(const char *run, const char *config_path) {
                        ? keeper.started_ms - (clock_wall_ms() - found.st_mtim.tv_sec * 1000)
                        : keeper.started_ms;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN); /* we speak to the terminal from the background: `stty tostop` */
     uv_loop_init(&keeper.loop);
     make_folders(&keeper);
     open_all(&keeper);

@@ -95,12 +95,17 @@ static int rotate(struct service_log *log) {
     return 0;
 }
 
-/* Whole lines only, unless one is longer than a write. */
+/* Whole lines only. One longer than a write is cut, at a blank if there is one near, so that a
+ * secret stays in one piece for the mask. */
 static size_t cut_at_line(const char *chunk, size_t size) {
     const char *last = memrchr(chunk, '\n', size);
     if (last)
         return (size_t)(last - chunk) + 1;
-    return size == LOG_WRITE_BYTES ? size : 0;
+    if (size < LOG_WRITE_BYTES)
+        return 0;
+    const char *near = chunk + size - SECRET_BYTES_MAX;
+    const char *blank = memrchr(near, ' ', SECRET_BYTES_MAX);
+    return blank ? (size_t)(blank - chunk) + 1 : size;
 }
 
 /* What still fits the current file, in whole lines; a single line longer than a file goes alone. */
