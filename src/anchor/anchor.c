@@ -47,6 +47,7 @@ static struct {
     int64_t keeper_delay_ms;
     uint32_t slots_used; /* slots above were never used */
     bool snapshot_told;
+    int message_fd;      /* came beside the message; -1 */
     int host_signals[8]; /* got and not yet told */
     int host_count;
     int host_stops;     /* TERM and INT so far */
@@ -73,7 +74,7 @@ static void close_fd(int *fd) {
     *fd = -1;
 }
 
-struct rlimit anchor_core_limit;
+struct rlimit anchor_core_limit, anchor_files_limit;
 
 /* ---- telling the keeper ---- */
 
@@ -103,7 +104,7 @@ static bool tell_slot(uint32_t index) {
 static void tell_news(void) {
     if (anchor.keeper_fd < 0)
         return;
-    bool room = true;
+    bool room = anchor_tell_kept(anchor.keeper_fd);
     for (uint32_t i = 0; room && i < anchor.slots_used; i++)
         if (anchor.slots[i].state != LAUNCH_FREE_SLOT && !anchor.slots[i].told)
             room = tell_slot(i);
@@ -182,6 +183,7 @@ static void keeper_start(void) {
     anchor.keeper_due_ms = 0;
     anchor.keepers++;
     anchor.snapshot_told = false;
+    anchor_kept_untell();
     for (uint32_t i = 0; i < anchor.slots_used; i++)
         anchor.slots[i].told = false;
     watch(anchor.keeper_fd, EPOLLIN, TAG_KEEPER, EPOLL_CTL_ADD);
@@ -299,6 +301,22 @@ static void on_free(const struct launch_head *head, size_t bytes) {
     slot->state = LAUNCH_FREE_SLOT;
 }
 
+static const char *message_name(size_t bytes) {
+    anchor.message.bytes[bytes < LAUNCH_BYTES_MAX ? bytes : LAUNCH_BYTES_MAX - 1] = 0;
+    return bytes > sizeof(struct launch_head) ? anchor.message.bytes + sizeof(struct launch_head)
+                                              : "";
+}
+
+static void on_keep(const struct launch_head *head, size_t bytes) {
+    const char *name = message_name(bytes);
+    if (anchor.message_fd >= 0 && name[0])
+        anchor_keep(name, take_fd(&anchor.message_fd));
+}
+
+static void on_drop(const struct launch_head *head, size_t bytes) {
+    anchor_drop(message_name(bytes));
+}
+
 static void on_works(const struct launch_head *head, size_t bytes) {
     anchor.keeper_works = true;
 }
@@ -314,6 +332,7 @@ static void on_message(size_t bytes) {
     static void (*const handlers[])(const struct launch_head *, size_t) = {
         [LAUNCH_START] = on_start, [LAUNCH_ADOPT] = on_adopt, [LAUNCH_SIGNAL] = on_signal,
         [LAUNCH_FREE] = on_free,   [LAUNCH_QUIT] = on_quit,   [LAUNCH_WORKS] = on_works,
+        [LAUNCH_KEEP] = on_keep,   [LAUNCH_DROP] = on_drop,
     };
     const struct launch_head *head = &anchor.message.head;
     bool known = bytes >= sizeof *head && head->kind < COUNT_OF(handlers) && handlers[head->kind];
@@ -329,13 +348,15 @@ static void on_message(size_t bytes) {
 static void read_keeper(void) {
     enum { MESSAGES_A_TURN = 64 };
     for (int i = 0; i < MESSAGES_A_TURN && anchor.keeper_fd >= 0; i++) {
-        ssize_t n = recv(anchor.keeper_fd, &anchor.message, sizeof anchor.message, MSG_DONTWAIT);
+        ssize_t n = launch_receive(anchor.keeper_fd, &anchor.message, sizeof anchor.message,
+                                   &anchor.message_fd);
         if (n > 0)
             on_message((size_t)n);
-        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        else if (n != -EAGAIN)
             keeper_lost();
         else
             return;
+        close_fd(&anchor.message_fd);
     }
 }
 
@@ -423,6 +444,9 @@ static void open_all(void) {
      */
     getrlimit(RLIMIT_CORE, &anchor_core_limit);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, anchor_core_limit.rlim_max});
+    getrlimit(RLIMIT_NOFILE, &anchor_files_limit);
+    setrlimit(RLIMIT_NOFILE,
+              &(struct rlimit){anchor_files_limit.rlim_max, anchor_files_limit.rlim_max});
     anchor.signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     anchor.poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (anchor.signal_fd < 0 || anchor.poll_fd < 0)

@@ -44,10 +44,9 @@ static void reset_signals(void) {
 }
 
 static void limit_files(int64_t nofile) {
-    struct rlimit limit;
-    if (!nofile || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = (rlim_t)nofile;
+    struct rlimit limit = anchor_files_limit;
+    if (nofile)
+        limit.rlim_cur = (rlim_t)nofile;
     if (limit.rlim_max < limit.rlim_cur)
         limit.rlim_max = limit.rlim_cur;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)

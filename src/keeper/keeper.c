@@ -190,9 +190,13 @@ bool keeper_open_unit(struct keeper *keeper, size_t index) {
     if (r < 0)
         log_error("service %s: its log in %s cannot be opened: %s; it runs without", config->name,
                   logs, strerror(-r));
-    if (config->ready.kind == PROBE_NOTIFY || config->watchdog_ms)
-        unit->notify = notify_socket_open(unit);
     return r == 0;
+}
+
+void keeper_open_notify(struct keeper *keeper, size_t index) {
+    struct unit *unit = keeper->units[index];
+    if (!unit->notify && notify_socket_used(keeper->services.list[index].config))
+        unit->notify = notify_socket_open(unit, -1);
 }
 
 void keeper_close_unit(struct unit *unit) {

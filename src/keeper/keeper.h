@@ -70,6 +70,7 @@ void keeper_down(struct keeper *keeper, bool at_once, int exit_code);
 bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index);
 uid_t keeper_owner_of(const struct service_config *config); /* the user it runs as */
 bool keeper_open_unit(struct keeper *keeper, size_t index);
+void keeper_open_notify(struct keeper *keeper, size_t index);
 void keeper_close_unit(struct unit *unit);
 /* All that the anchor has is known: what is new in this `up` is begun, once. */
 void keeper_begin(struct keeper *keeper);
@@ -80,6 +81,9 @@ void anchor_link_start(struct keeper *keeper, size_t index);
 bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *argv);
 void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks);
 void anchor_link_signal(struct keeper *keeper, uint32_t slot, int number);
+/* The anchor holds a descriptor for the next keeper. */
+void anchor_link_keep(struct keeper *keeper, const char *name, int fd);
+void anchor_link_drop(struct keeper *keeper, const char *name);
 void anchor_link_free_slots(struct keeper *keeper); /* after a save */
 void anchor_link_quit(struct keeper *keeper, int exit_code);
 
@@ -102,7 +106,9 @@ void deaths_add(struct keeper *keeper, size_t index, const struct service_exit *
 json_t *deaths_of(const struct keeper *keeper, const char *name); /* newest last */
 
 /* keeper_notify.c: sd_notify */
-struct notify_socket *notify_socket_open(struct unit *unit);
+bool notify_socket_used(const struct service_config *config);
+/* `fd`: the bound socket that a former keeper left with the anchor, taken; or -1. */
+struct notify_socket *notify_socket_open(struct unit *unit, int fd);
 struct notify_socket *notify_socket_close(struct notify_socket *socket);
 char *notify_socket_path(const struct keeper *keeper, const char *name);
 

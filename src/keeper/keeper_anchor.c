@@ -37,6 +37,25 @@ static bool send_head(struct keeper *keeper, const struct launch_head *head) {
     return send_bytes(keeper, (struct slice){(const char *)head, sizeof *head});
 }
 
+static void send_name(struct keeper *keeper, uint32_t kind, const char *name, int fd) {
+    struct {
+        struct launch_head head;
+        char name[LAUNCH_NAME_BYTES];
+    } message = {.head = {.kind = kind}};
+    strncpy(message.name, name, sizeof message.name - 1);
+    int r = launch_send(LAUNCH_FD, (struct slice){(const char *)&message, sizeof message}, fd, 0);
+    if (r < 0 && !keeper->anchor_lost)
+        log_error("the anchor cannot be told of the socket of %s: %s", name, strerror(-r));
+}
+
+void anchor_link_keep(struct keeper *keeper, const char *name, int fd) {
+    send_name(keeper, LAUNCH_KEEP, name, fd);
+}
+
+void anchor_link_drop(struct keeper *keeper, const char *name) {
+    send_name(keeper, LAUNCH_DROP, name, -1);
+}
+
 static uint32_t take_slot(struct keeper *keeper) {
     for (uint32_t i = 0; i < LAUNCH_SLOTS_MAX; i++) {
         if (!(keeper->slots[i / 8] & 1 << i % 8)) {
@@ -430,7 +449,21 @@ static void on_host_signal(struct keeper *keeper, int number) {
 struct anchor_message {
     struct launch_head head;
     char name[LAUNCH_NAME_BYTES];
+    int fd; /* beside it, or -1 */
 };
+
+/* The notify socket of a service, as a former keeper bound it. */
+static void on_kept(struct keeper *keeper, struct anchor_message *message) {
+    size_t index = 0;
+    AUTO_FD int fd = take_fd(&message->fd);
+    if (!keeper_find(keeper, message->name, &index)) {
+        anchor_link_drop(keeper, message->name);
+        return;
+    }
+    struct unit *unit = keeper->units[index];
+    if (fd >= 0 && !unit->notify && notify_socket_used(keeper->services.list[index].config))
+        unit->notify = notify_socket_open(unit, take_fd(&fd));
+}
 
 static void on_message(struct keeper *keeper, const struct anchor_message *message) {
     if (message->head.kind == LAUNCH_SLOT)
@@ -451,8 +484,8 @@ static void lose_anchor(struct keeper *keeper) {
 /* False when there is no message now, or never again. */
 static bool receive(struct keeper *keeper, struct anchor_message *ret) {
     *ret = (struct anchor_message){0};
-    ssize_t n = recv(LAUNCH_FD, ret, sizeof *ret, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    ssize_t n = launch_receive(LAUNCH_FD, ret, offsetof(struct anchor_message, fd), &ret->fd);
+    if (n == -EAGAIN)
         return false;
     if (n < (ssize_t)sizeof ret->head || ret->head.slot >= LAUNCH_SLOTS_MAX) {
         lose_anchor(keeper);
@@ -486,6 +519,11 @@ static void take_over(struct keeper *keeper) {
             keeper->slots[messages[count].head.slot / 8] |=
                 (uint8_t)(1 << messages[count].head.slot % 8);
     } while (!keeper->anchor_lost && messages[count++].head.kind != LAUNCH_SNAPSHOT);
+    for (size_t i = 0; i < count; i++)
+        if (messages[i].head.kind == LAUNCH_KEPT)
+            on_kept(keeper, &messages[i]);
+    for (size_t i = 0; i < keeper->services.count && !keeper->anchor_lost; i++)
+        keeper_open_notify(keeper, i);
     for (size_t i = 0; i < count && !keeper->anchor_lost; i++)
         on_message(keeper, &messages[i]);
     free(messages);

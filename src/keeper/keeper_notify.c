@@ -81,16 +81,27 @@ static int bind_socket(struct notify_socket *notify, const char *path, uid_t own
     return 0;
 }
 
-struct notify_socket *notify_socket_open(struct unit *unit) {
+/* `fd`: bound by a former keeper and kept by the anchor, or -1. */
+static int take_socket(struct unit *unit, struct notify_socket *notify, int fd) {
     const struct service_config *config = unit->keeper->services.list[unit->index].config;
-    const char *name = config->name;
-    AUTO_FREE char *path = notify_socket_path(unit->keeper, name);
+    AUTO_FREE char *path = notify_socket_path(unit->keeper, config->name);
+    notify->fd = fd;
+    if (fd >= 0)
+        return 0;
+    int r = bind_socket(notify, path, keeper_owner_of(config));
+    if (r == 0)
+        anchor_link_keep(unit->keeper, config->name, notify->fd);
+    return r;
+}
+
+struct notify_socket *notify_socket_open(struct unit *unit, int fd) {
+    const char *name = unit->keeper->services.list[unit->index].config->name;
     struct notify_socket *notify = memory_new(sizeof *notify);
     notify->unit = unit;
-    int r = bind_socket(notify, path, keeper_owner_of(config));
+    int r = take_socket(unit, notify, fd);
     r = r < 0 ? r : uv_poll_init(&unit->keeper->loop, &notify->poll, notify->fd);
     if (r < 0) {
-        log_error("service %s: no notify socket at %s: %s", name, path, strerror(-r));
+        log_error("service %s: no notify socket: %s", name, strerror(-r));
         if (notify->fd >= 0)
             close(notify->fd);
         free(notify);
@@ -101,6 +112,10 @@ struct notify_socket *notify_socket_open(struct unit *unit) {
     return notify;
 }
 
+bool notify_socket_used(const struct service_config *config) {
+    return config->ready.kind == PROBE_NOTIFY || config->watchdog_ms;
+}
+
 static void on_closed(uv_handle_t *handle) {
     free(handle->data);
 }
@@ -108,6 +123,8 @@ static void on_closed(uv_handle_t *handle) {
 struct notify_socket *notify_socket_close(struct notify_socket *notify) {
     if (!notify)
         return NULL;
+    struct unit *unit = notify->unit;
+    anchor_link_drop(unit->keeper, unit->keeper->services.list[unit->index].config->name);
     uv_close((uv_handle_t *)&notify->poll, on_closed);
     close(notify->fd);
     return NULL;

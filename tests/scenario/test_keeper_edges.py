@@ -156,6 +156,18 @@ class NotifyTests(EdgeCase):
         self.kill_keeper()
         self.assertTrue(self.service("a")["status_text"].startswith("ab\u1ec7\u1ec7"))
 
+    def test_a_connected_notify_socket_outlives_the_keeper(self):
+        script = self.folder / "beater.py"
+        script.write_text(NOTIFIER.replace("time.sleep(1000)", "while True:\n    time.sleep(0.1)\n"
+                                           "    link.send(b'WATCHDOG=1')"))
+        self.up({"services": {"a": {"command": ["/usr/bin/python3", str(script), "READY=1"],
+                                    "ready": "notify", "watchdog": "700ms"}}})
+        pid = self.wait_ready("a")[0]["pid"]
+        for _ in range(3):
+            self.kill_keeper()
+        time.sleep(1.5)
+        self.assertEqual((self.service("a")["pid"], self.service("a")["state"]), (pid, "ready"))
+
     def test_a_heartbeat_before_ready_does_not_make_us_spin(self):
         self.up({"services": {"a": self.notifier("WATCHDOG=1", ready="notify", watchdog="200ms")}})
         self.wait_state("a", "starting")
