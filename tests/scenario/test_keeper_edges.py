@@ -141,6 +141,17 @@ class HungKeeperTests(EdgeCase):
         self.wait("the service is gone", lambda: not harness.alive(pid))
 
 
+class ReplaceTests(EdgeCase):
+    def test_replace_takes_over_in_an_orderly_way(self):
+        first = self.up({"services": {"a": {"command": "sleep 1000"}}})
+        self.wait_ready("a")
+        before = self.pids()["a"]
+        self.start("holdfast", "up", "--replace", "-c", self.config, "--run", self.run_folder)
+        self.assertEqual(first.wait(20), 0, "the first one ended in order")
+        self.wait("the second one runs it", lambda: self.holdfast(
+            "status", "--json", code=None).code == 0 and self.pids()["a"] not in (0, before))
+
+
 class NotifyTests(EdgeCase):
     def notifier(self, *lines, **more):
         script = self.folder / "notifier.py"
