@@ -161,6 +161,16 @@ static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
         c->confirming = command->ticket;
 }
 
+/* A declared one is owed its updates from now on, also if it first polls after a restart of ours.
+ */
+void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_commands *commands) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
+        struct consumer *c = &g->consumers[i];
+        if (c->name && c->declared && !c->seen_saved_ms)
+            save(g, c, false, now, commands);
+    }
+}
+
 /* Answers with what waits; false when nothing does. */
 static bool give(struct gateway *g, struct consumer *c, uint64_t request, int64_t limit,
                  struct gateway_commands *commands) {

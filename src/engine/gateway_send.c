@@ -4,6 +4,9 @@
 #include "policy/backoff.h"
 
 enum {
+    CRITICAL_SHARE = 8
+}; /* a part of those in flight: slow calls never hold up what is CRITICAL */
+enum {
     CHATS_MAX = 20000,
     SAME_SECOND_MS = 1000,
     CHATS_429_MAX = 3, /* so many chats refused in one second: it is the whole bot */
@@ -65,7 +68,9 @@ void gateway_on_send(struct gateway *g, const struct gateway_event *event, int64
             text_copy("Service Unavailable: Holdfast is shutting down; nothing was sent"));
         return;
     }
-    if (g->queued >= g->options.sends_max && !event->raw) {
+    bool urgent = event->budget == GATEWAY_FREE || event->priority == ALERT_CRITICAL;
+    size_t room = g->options.sends_max * (urgent ? 2 : 1); /* a flood must not shut these out */
+    if (g->queued >= room && !event->raw) {
         gateway_refuse(commands, event->request, 429,
                        text_format("Too Many Requests: retry after 1 (%zu sends wait in Holdfast)",
                                    g->queued));
@@ -147,7 +152,9 @@ void gateway_dispatch(struct gateway *g, int64_t now, struct gateway_commands *c
     for (size_t priority = 0; priority < ALERT_PRIORITIES; priority++)
         for (struct send **place = &g->queues[priority]; *place;) {
             struct send *send = *place;
-            if (g->flying >= g->options.in_flight_max)
+            size_t kept =
+                priority == ALERT_CRITICAL ? 0 : g->options.in_flight_max / CRITICAL_SHARE;
+            if (g->flying + kept >= g->options.in_flight_max)
                 return; /* the next answer calls again */
             bool behind =
                 send->chat && send->chat->waits_round == g->round && send->budget != GATEWAY_FREE;

@@ -117,6 +117,7 @@ void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *e
 void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
 void gateway_let_go(struct gateway *g, struct records *records); /* what all have confirmed */
 void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
+void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_commands *commands);
 struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
 uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */
 bool gateway_is_read(const struct gateway *g);

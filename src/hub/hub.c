@@ -235,6 +235,7 @@ static void on_stop_timer(uv_timer_t *timer) {
     if (hub->closed || (!is_quiet(hub) && clock_ms() < hub->stop_at_ms))
         return;
     hub->closed = true;
+    keeper_fail_restarts(hub); /* before the server answers them itself */
     http_server_close(hub->server, on_server_closed, hub);
 }
 

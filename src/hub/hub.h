@@ -33,6 +33,7 @@ struct hub_bot {
     struct gateway *gateway;
     const char *consumer; /* who reads when the URL names nobody */
     struct http_call *poll;
+    bool poll_failed;           /* the last one */
     struct exchange *exchanges; /* all that are under way */
     char *problem;              /* as it was logged last */
 };
@@ -60,6 +61,8 @@ struct keeper { /* hub_keeper.c */
     char *path, *events_path;
     bool connected, known, asking, ask_again, closing;
     int64_t retry_ms, last_event, request_last, status_id;
+    int64_t written_event; /* the newest one whose alert, if any, is on disk */
+    size_t events_pending; /* alerts of events that are on their way to the disk */
     struct keeper_service *services;
     size_t service_count;
     struct restart_wait *waits;
@@ -144,5 +147,11 @@ void hub_get_health(struct hub *hub, struct http_request *request, const char *r
 
 /* hub_keeper.c */
 void keeper_open(struct hub *hub);
+void keeper_fail_restarts(struct hub *hub); /* who waits for one is told so */
+/* The alert of this event is on disk, or was refused. */
+void keeper_event_kept(struct hub *hub, int64_t number, bool kept);
+/* An alert that tells of the keeper's event of that number; `text` and the others are borrowed. */
+void hub_alert_of_event(struct hub *hub, enum alert_priority priority, const char *service,
+                        const char *text, const char *dedup_key, int64_t event);
 void keeper_close(struct hub *hub);
 void hub_post_restart(struct hub *hub, struct http_request *request, const char *rest);

@@ -15,7 +15,8 @@ struct alerts_ticket {
     int64_t id;
 };
 struct intake_wait { /* a request that waits for its commit; its address is its number */
-    struct http_request *request;
+    struct http_request *request; /* NULL: an event of the keeper waits, nobody is answered */
+    int64_t event;
     bool one, replay;
 };
 struct page_wait { /* a request that waits for the store's answer */
@@ -57,6 +58,11 @@ static void do_persist(struct hub *hub, struct alerts_command *command) {
 static void do_accept(struct hub *hub, struct alerts_command *command) {
     struct intake_wait *wait = (struct intake_wait *)(uintptr_t)command->request;
     AUTO_BUFFER struct buffer body = {0};
+    if (!wait->request) {
+        keeper_event_kept(hub, wait->event, true);
+        free(wait);
+        return;
+    }
     if (!wait->one)
         buffer_add_text(&body, "{\"alerts\":[");
     for (size_t i = 0; i < command->id_count; i++)
@@ -72,7 +78,10 @@ static void do_refuse(struct hub *hub, struct alerts_command *command) {
     const char *title = command->code == 507   ? "Insufficient Storage"
                         : command->code == 409 ? "Conflict"
                                                : "Service Unavailable";
-    hub_problem(wait->request, command->code, title, command->text, command->retry_after_s);
+    if (wait->request)
+        hub_problem(wait->request, command->code, title, command->text, command->retry_after_s);
+    else /* not remembered: the next run of the hub asks for it again */
+        keeper_event_kept(hub, wait->event, false);
     free(wait);
 }
 
@@ -184,6 +193,22 @@ void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, 
                           .text = (char *)text,
                           .dedup_key = (char *)dedup_key};
     alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_INTAKE, .list = &alert, .count = 1});
+}
+
+void hub_alert_of_event(struct hub *hub, enum alert_priority priority, const char *service,
+                        const char *text, const char *dedup_key, int64_t event) {
+    struct alert alert = {.priority = priority,
+                          .type = (char *)(uintptr_t) "service", /* borrowed: the engine copies */
+                          .service = (char *)(uintptr_t)service,
+                          .title = hub->config->name,
+                          .text = (char *)(uintptr_t)text,
+                          .dedup_key = (char *)(uintptr_t)dedup_key};
+    struct intake_wait *wait = memory_new(sizeof *wait);
+    wait->event = event;
+    alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_INTAKE,
+                                            .request = (uint64_t)(uintptr_t)wait,
+                                            .list = &alert,
+                                            .count = 1});
 }
 
 /* ---- POST ---- */

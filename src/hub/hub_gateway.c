@@ -6,6 +6,7 @@
 #include "wire/telegram.h"
 #include <stdio.h>
 
+enum { RETRY_AFTER_S_MAX = 86400 };
 enum { CALL_MS_MAX = 60000, POLL_EXTRA_MS = 10000, UPLOAD_MS_MAX = 300000, UPLOAD_BYTES = 1 << 20 };
 
 struct ticket { /* a commit that an engine waits for */
@@ -60,6 +61,8 @@ static struct gateway_event event_of(enum gateway_on on, const struct http_answe
     event.class = read->class;
     event.description = answer->outcome != HTTP_ANSWERED ? answer->error : read->description;
     event.retry_after_s = read->retry_after_s >= 0 ? read->retry_after_s : answer->retry_after_s;
+    if (event.retry_after_s > RETRY_AFTER_S_MAX)
+        event.retry_after_s = RETRY_AFTER_S_MAX;
     if (answer->outcome == HTTP_ANSWERED && !read->description[0] && read->class != TELEGRAM_OK)
         event.description = "an answer that is not the Bot API's";
     return event;
@@ -82,9 +85,11 @@ static void on_polled(void *context, const struct http_answer *answer) {
     event.update_count = updates.count;
     gateway_feed(bot, &event);
     free(updates.list);
-    if (event.outcome == GATEWAY_ANSWERED && event.class == TELEGRAM_OK &&
-        bot == bot->hub->alerts_bot)
+    bool good = event.outcome == GATEWAY_ANSWERED && event.class == TELEGRAM_OK;
+    /* Only the turn for the better tells something of sends: polls may go well while they fail. */
+    if (good && bot->poll_failed && bot == bot->hub->alerts_bot)
         alerts_feed(bot->hub, &(struct alerts_event){.on = ALERTS_ON_LINK_UP});
+    bot->poll_failed = !good;
 }
 
 static void on_unhooked(void *context, const struct http_answer *answer) {

@@ -10,11 +10,18 @@
 enum { KEPT_MS = 250, SILENCE_MS_MAX = 300000, UNCONFIRMED_MS_MAX = 300000 };
 
 enum level { LEVEL_HEALTHY, LEVEL_DEGRADED, LEVEL_UNHEALTHY, LEVEL_UNKNOWN };
-static const char *const level_names[] = {"healthy", "degraded", "unhealthy", "unknown"};
-
 static const char *name_of(enum level level) {
-    must(level < COUNT_OF(level_names));
-    return level_names[level];
+    switch (level) {
+    case LEVEL_HEALTHY:
+        return "healthy";
+    case LEVEL_DEGRADED:
+        return "degraded";
+    case LEVEL_UNHEALTHY:
+        return "unhealthy";
+    case LEVEL_UNKNOWN:
+        break;
+    }
+    return "unknown";
 }
 
 struct totals {
@@ -50,9 +57,7 @@ static enum level level_of_bot(struct hub *hub, const struct gateway_figures *f,
         return LEVEL_UNHEALTHY;
     if (f->problem[0])
         return LEVEL_DEGRADED;
-    if (!f->polls)
-        return LEVEL_HEALTHY; /* nobody reads it: there is nothing that could fail */
-    return f->last_poll_ms ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
+    return f->polls && f->last_poll_ms ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
 }
 
 static void add_consumers(struct buffer *body, const struct gateway_figures *f, int64_t now) {
@@ -76,7 +81,8 @@ static void add_bot(struct hub *hub, struct hub_bot *bot, int64_t now, struct to
     struct gateway_figures f;
     gateway_figures(bot->gateway, &f);
     enum level level = level_of_bot(hub, &f, now);
-    worsen(totals, level);
+    if (f.polls) /* nobody reads it: not looked at, and nobody is missing anything */
+        worsen(totals, level);
     totals->updates += f.updates;
     totals->errors += f.errors;
     if (f.last_update_ms > totals->last_update_ms)
@@ -210,7 +216,7 @@ static void build(struct hub *hub) {
     add_store(hub, &totals, &parts);
     struct buffer *body = &hub->health.body;
     buffer_clear(body);
-    hub->health.word = level_names[totals.level];
+    hub->health.word = name_of(totals.level);
     hub->health.status = totals.level == LEVEL_UNHEALTHY ? 503 : 200;
     buffer_print(body, "{\"status\":\"%s\",\"uptime_seconds\":%lld,", hub->health.word,
                  (long long)((clock_ms() - hub->started_ms) / 1000));

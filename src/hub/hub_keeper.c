@@ -100,12 +100,19 @@ static const struct tell tells[] = {
     {"unhealthy", ALERT_HIGH, "does not work and is restarted"},
 };
 
-/* Remembered in the run folder, so that a restart of the hub alone tells nothing twice. */
-static void remember_event(struct hub *hub, int64_t number) {
+/* Remembered in the run folder, so that a restart of the hub alone tells nothing twice; and only
+ * when the alerts of all events so far are on disk, so that it forgets none. */
+static void write_event(struct hub *hub, int64_t number) {
     AUTO_FREE char *text = text_format("%lld\n", (long long)number);
-    hub->keeper.last_event = number;
+    hub->keeper.written_event = number;
     if (file_replace_fast(hub->keeper.events_path, slice_of(text), 0600) < 0)
         log_debug("%s cannot be written", hub->keeper.events_path);
+}
+
+void keeper_event_kept(struct hub *hub, int64_t number, bool kept) {
+    hub->keeper.events_pending--;
+    if (kept && number > hub->keeper.written_event)
+        write_event(hub, number);
 }
 
 static void recall_event(struct hub *hub) {
@@ -128,10 +135,12 @@ static void take_event(struct hub *hub, struct slice event) {
         AUTO_BUFFER struct buffer text = {0};
         AUTO_FREE char *key = text_format("event %lld %s", (long long)number, service);
         buffer_print(&text, "%s %s: %s", service, tells[i].words, said);
-        hub_alert(hub, tells[i].priority, "service", service, text.data, key);
+        hub->keeper.events_pending++;
+        hub_alert_of_event(hub, tells[i].priority, service, text.data, key, number);
     }
-    if (number != hub->keeper.last_event)
-        remember_event(hub, number);
+    hub->keeper.last_event = number;
+    if (hub->keeper.events_pending == 0 && number != hub->keeper.written_event)
+        write_event(hub, number);
     ask_status(hub);
 }
 
@@ -166,7 +175,7 @@ static bool take_restart_answer(struct hub *hub, int64_t id, struct slice line) 
     return false;
 }
 
-static void fail_restarts(struct hub *hub) {
+void keeper_fail_restarts(struct hub *hub) {
     for (struct restart_wait *wait; (wait = hub->keeper.waits);) {
         hub->keeper.waits = wait->next;
         hub_problem(wait->request, 503, "Service Unavailable",
@@ -276,7 +285,7 @@ static void on_closed(void *context, struct line_connection *connection, int rea
     keeper->connection = NULL;
     keeper->connected = keeper->known = false;
     free_services(keeper);
-    fail_restarts(hub);
+    keeper_fail_restarts(hub);
     if (keeper->closing)
         return;
     uv_timer_start(&keeper->retry, on_retry, (uint64_t)keeper->retry_ms, 0);
@@ -310,7 +319,7 @@ void keeper_open(struct hub *hub) {
 void keeper_close(struct hub *hub) {
     struct keeper *keeper = &hub->keeper;
     keeper->closing = true;
-    fail_restarts(hub);
+    keeper_fail_restarts(hub);
     if (keeper->connection)
         line_close(keeper->connection);
     uv_close((uv_handle_t *)&keeper->retry, NULL);

@@ -197,6 +197,8 @@ static int sqlite_open(struct store_backend *backend, const char *path, struct b
     int r = open_file(self, path, &version);
     if (r == 0 && version > VERSION)
         r = STORE_NEWER;
+    if (r == 0 && version < 0)
+        r = STORE_CORRUPT;
     if (r == 0)
         r = check(self);
     if (r == 0)
