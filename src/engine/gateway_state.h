@@ -30,6 +30,7 @@ struct consumer {
     uint64_t kinds;
     int64_t seen_ms, seen_saved_ms;
     uint64_t confirming; /* ticket of the last confirmation not yet on disk, 0: none */
+    uint64_t saving;     /* ticket of its last record not yet on disk, 0: none */
     bool unsaved;        /* the disk refused it: written again with the next poll */
     uint64_t confirmed_count;
     uint64_t parked; /* request, 0: none */
@@ -117,6 +118,7 @@ void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *e
 void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
 void gateway_let_go(struct gateway *g, struct records *records); /* what all have confirmed */
 void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
+void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_commands *commands);
 struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
 uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */
 bool gateway_is_read(const struct gateway *g);
