@@ -269,7 +269,7 @@ static void call_fill_answer(struct http_call *call, CURLcode code, struct http_
     answer->content_type = answer->error = "";
     answer->retry_after_s = -1;
     /* A head that ends in the middle passes for an answer in the library. */
-    if (code != CURLE_OK || status < 200 || !call->headers_whole) {
+    if (code != CURLE_OK || status < 200 || status > 599 || !call->headers_whole) {
         bool sent = call->started && sent_bytes(call) > call->sent_before;
         answer->outcome = sent ? HTTP_UNKNOWN : HTTP_NOT_SENT;
         answer->error = error_sentence(call, code);

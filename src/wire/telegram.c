@@ -90,7 +90,7 @@ static int read_update(struct slice raw, struct telegram_update *ret) {
         return -EPROTO;
     while ((r = json_walk_next(&walk, &key, &value)) == 1) {
         if (slice_is(key, "update_id")) {
-            has_id = json_to_int(value, &ret->id) == 0 && ret->id > 0;
+            has_id = json_to_int(value, &ret->id) == 0 && ret->id > 0 && ret->id <= INT32_MAX;
         } else if (!has_kind) {
             ret->kind_bit = telegram_kind_bit(key);
             has_kind = true;
