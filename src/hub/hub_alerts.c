@@ -17,6 +17,7 @@ struct alerts_ticket {
 struct intake_wait { /* a request that waits for its commit; its address is its number */
     struct http_request *request;
     bool one, replay;
+    int64_t event; /* request NULL: of the keeper */
 };
 struct page_wait { /* a request that waits for the store's answer */
     struct hub *hub;
@@ -57,6 +58,11 @@ static void do_persist(struct hub *hub, struct alerts_command *command) {
 static void do_accept(struct hub *hub, struct alerts_command *command) {
     struct intake_wait *wait = (struct intake_wait *)(uintptr_t)command->request;
     AUTO_BUFFER struct buffer body = {0};
+    if (!wait->request) {
+        keeper_told(hub, wait->event, true);
+        free(wait);
+        return;
+    }
     if (!wait->one)
         buffer_add_text(&body, "{\"alerts\":[");
     for (size_t i = 0; i < command->id_count; i++)
@@ -69,6 +75,11 @@ static void do_accept(struct hub *hub, struct alerts_command *command) {
 
 static void do_refuse(struct hub *hub, struct alerts_command *command) {
     struct intake_wait *wait = (struct intake_wait *)(uintptr_t)command->request;
+    if (!wait->request) {
+        keeper_told(hub, wait->event, false);
+        free(wait);
+        return;
+    }
     const char *title = command->code == 507   ? "Insufficient Storage"
                         : command->code == 409 ? "Conflict"
                                                : "Service Unavailable";
@@ -184,6 +195,15 @@ void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, 
                           .text = (char *)text,
                           .dedup_key = (char *)dedup_key};
     alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_INTAKE, .list = &alert, .count = 1});
+}
+
+void hub_alert_event(struct hub *hub, const struct alert *alert, int64_t event) {
+    struct intake_wait *wait = memory_new(sizeof *wait);
+    wait->event = event;
+    alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_INTAKE,
+                                            .request = (uint64_t)(uintptr_t)wait,
+                                            .list = alert,
+                                            .count = 1});
 }
 
 /* ---- POST ---- */

@@ -10,11 +10,19 @@
 enum { KEPT_MS = 250, SILENCE_MS_MAX = 300000, UNCONFIRMED_MS_MAX = 300000 };
 
 enum level { LEVEL_HEALTHY, LEVEL_DEGRADED, LEVEL_UNHEALTHY, LEVEL_UNKNOWN };
-static const char *const level_names[] = {"healthy", "degraded", "unhealthy", "unknown"};
 
 static const char *name_of(enum level level) {
-    must(level < COUNT_OF(level_names));
-    return level_names[level];
+    switch (level) {
+    case LEVEL_HEALTHY:
+        return "healthy";
+    case LEVEL_DEGRADED:
+        return "degraded";
+    case LEVEL_UNHEALTHY:
+        return "unhealthy";
+    case LEVEL_UNKNOWN:
+        break;
+    }
+    return "unknown";
 }
 
 struct totals {
@@ -51,7 +59,7 @@ static enum level level_of_bot(struct hub *hub, const struct gateway_figures *f,
     if (f->problem[0])
         return LEVEL_DEGRADED;
     if (!f->polls)
-        return LEVEL_HEALTHY; /* nobody reads it: there is nothing that could fail */
+        return LEVEL_UNKNOWN; /* nobody reads it: it was never tried */
     return f->last_poll_ms ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
 }
 
@@ -76,7 +84,8 @@ static void add_bot(struct hub *hub, struct hub_bot *bot, int64_t now, struct to
     struct gateway_figures f;
     gateway_figures(bot->gateway, &f);
     enum level level = level_of_bot(hub, &f, now);
-    worsen(totals, level);
+    if (level != LEVEL_UNKNOWN || f.polls) /* one that nobody uses can miss nothing */
+        worsen(totals, level);
     totals->updates += f.updates;
     totals->errors += f.errors;
     if (f.last_update_ms > totals->last_update_ms)
@@ -174,7 +183,7 @@ static enum level level_of_service(const struct keeper_service *service) {
 
 static void add_services(struct hub *hub, struct totals *totals, struct buffer *body) {
     const struct keeper *keeper = &hub->keeper;
-    if (!keeper->known) {
+    if (!keeper->known || keeper_is_silent(hub)) {
         /* Alone, without a keeper and services of its own, there is nothing to know. */
         if (hub->config->service_count > 1)
             worsen(totals, LEVEL_UNKNOWN);
@@ -210,7 +219,7 @@ static void build(struct hub *hub) {
     add_store(hub, &totals, &parts);
     struct buffer *body = &hub->health.body;
     buffer_clear(body);
-    hub->health.word = level_names[totals.level];
+    hub->health.word = name_of(totals.level);
     hub->health.status = totals.level == LEVEL_UNHEALTHY ? 503 : 200;
     buffer_print(body, "{\"status\":\"%s\",\"uptime_seconds\":%lld,", hub->health.word,
                  (long long)((clock_ms() - hub->started_ms) / 1000));
@@ -230,6 +239,7 @@ static void refresh(struct hub *hub) {
 }
 
 void hub_get_health(struct hub *hub, struct http_request *request, const char *rest) {
+    keeper_look(hub);
     refresh(hub);
     http_respond_json(request, hub->health.status, buffer_slice(&hub->health.body));
 }

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keeper's control socket: what services do, and restarts on request. The hub works without a
  * keeper too; then services are "unknown". */
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "hub/hub.h"
 #include "wire/json_scan.h"
 
-enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 10000 };
+enum {
+    RETRY_FIRST_MS = 200,
+    RETRY_MAX_MS = 10000,
+    STATUS_OLD_MS = 5000,
+    SILENT_MS = 5000,
+    RETELL_MS = 5000
+};
 
 struct restart_wait { /* a POST /restart that waits for the keeper's answer */
     struct restart_wait *next;
@@ -36,6 +43,7 @@ static void ask_status(struct hub *hub) {
         return;
     }
     keeper->asking = true;
+    keeper->asked_ms = clock_ms();
     keeper->status_id = ask(hub, "\"do\":\"status\"");
 }
 
@@ -103,7 +111,6 @@ static const struct tell tells[] = {
 /* Remembered in the run folder, so that a restart of the hub alone tells nothing twice. */
 static void remember_event(struct hub *hub, int64_t number) {
     AUTO_FREE char *text = text_format("%lld\n", (long long)number);
-    hub->keeper.last_event = number;
     if (file_replace_fast(hub->keeper.events_path, slice_of(text), 0600) < 0)
         log_debug("%s cannot be written", hub->keeper.events_path);
 }
@@ -118,6 +125,35 @@ static void recall_event(struct hub *hub) {
         hub->keeper.last_event = 0;
 }
 
+/* In the file only what is told for good: nothing is on its way, and nothing was refused. */
+static void remember_told(struct hub *hub) {
+    struct keeper *keeper = &hub->keeper;
+    if (keeper->telling == 0 && keeper->untold == 0)
+        remember_event(hub, keeper->last_event);
+}
+
+/* The keeper is asked for the untold ones once more, by a new connection. */
+static void on_retell(uv_timer_t *timer) {
+    struct hub *hub = timer->data;
+    struct keeper *keeper = &hub->keeper;
+    keeper->last_event = keeper->untold - 1;
+    keeper->untold = 0;
+    if (keeper->connection)
+        line_close(keeper->connection);
+}
+
+void keeper_told(struct hub *hub, int64_t event, bool kept) {
+    struct keeper *keeper = &hub->keeper;
+    keeper->telling--;
+    if (!kept && !keeper->closing) {
+        if (keeper->untold == 0)
+            uv_timer_start(&keeper->retell, on_retell, RETELL_MS, 0);
+        if (keeper->untold == 0 || event < keeper->untold)
+            keeper->untold = event;
+    }
+    remember_told(hub);
+}
+
 static void take_event(struct hub *hub, struct slice event) {
     AUTO_FREE char *what = text_member(event, "what"), *service = text_member(event, "service");
     AUTO_FREE char *said = text_member(event, "text");
@@ -128,10 +164,19 @@ static void take_event(struct hub *hub, struct slice event) {
         AUTO_BUFFER struct buffer text = {0};
         AUTO_FREE char *key = text_format("event %lld %s", (long long)number, service);
         buffer_print(&text, "%s %s: %s", service, tells[i].words, said);
-        hub_alert(hub, tells[i].priority, "service", service, text.data, key);
+        struct alert alert = {.priority = tells[i].priority,
+                              .type = "service",
+                              .service = service,
+                              .title = hub->config->name,
+                              .text = text.data,
+                              .dedup_key = key};
+        hub->keeper.telling++;
+        hub_alert_event(hub, &alert, number);
     }
-    if (number != hub->keeper.last_event)
-        remember_event(hub, number);
+    if (number != hub->keeper.last_event) {
+        hub->keeper.last_event = number;
+        remember_told(hub);
+    }
     ask_status(hub);
 }
 
@@ -302,6 +347,8 @@ void keeper_open(struct hub *hub) {
     keeper->events_path = path_join(hub->config->run, "hub.events");
     keeper->retry_ms = RETRY_FIRST_MS;
     uv_timer_init(&hub->loop, &keeper->retry);
+    uv_timer_init(&hub->loop, &keeper->retell);
+    keeper->retell.data = hub;
     keeper->retry.data = hub;
     recall_event(hub);
     connect_now(hub);
@@ -314,4 +361,21 @@ void keeper_close(struct hub *hub) {
     if (keeper->connection)
         line_close(keeper->connection);
     uv_close((uv_handle_t *)&keeper->retry, NULL);
+    uv_close((uv_handle_t *)&keeper->retell, NULL);
+}
+
+void keeper_stop(struct hub *hub) {
+    hub->keeper.closing = true;
+    fail_restarts(hub);
+}
+
+void keeper_look(struct hub *hub) {
+    struct keeper *keeper = &hub->keeper;
+    if (keeper->connected && !keeper->asking && clock_ms() - keeper->asked_ms > STATUS_OLD_MS)
+        ask_status(hub);
+}
+
+bool keeper_is_silent(const struct hub *hub) {
+    const struct keeper *keeper = &hub->keeper;
+    return keeper->asking && clock_ms() - keeper->asked_ms > SILENT_MS;
 }
