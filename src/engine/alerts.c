@@ -175,6 +175,8 @@ void alerts_end(struct alerts *a, struct item *item, enum alert_state state, con
         alerts_set_text(&item->alert.reason, reason);
     item->alert.state = state;
     item->alert.ended_ms = now;
+    if (state != ALERT_DELIVERED)
+        alerts_forget_key(a, &item->alert, now);
     a->delivered += state == ALERT_DELIVERED;
     a->failed += state == ALERT_FAILED;
     a->unknown += state == ALERT_UNKNOWN;
@@ -218,8 +220,11 @@ void alerts_restore(struct alerts *a, const struct record *record, int64_t now) 
     if (record->alert.id > a->id_last)
         a->id_last = record->alert.id;
     alerts_remember(a, &record->alert, now);
-    if (record->alert.state == ALERT_WAITING || record->alert.state == ALERT_SENDING)
-        alerts_make_item(a, &record->alert, PHASE_LATER);
+    struct alert alert = record->alert;
+    if (alert.next_ms > now + MINUTE_MS) /* the clock was set back meanwhile */
+        alert.next_ms = now + MINUTE_MS;
+    if (alert.state == ALERT_WAITING || alert.state == ALERT_SENDING)
+        alerts_make_item(a, &alert, PHASE_LATER);
 }
 
 /* What was being sent when the last run ended: nobody knows whether it arrived. */
@@ -296,6 +301,7 @@ static void on_stored(struct alerts *a, const struct alerts_event *event, int64_
 static void on_link_up(struct alerts *a, const struct alerts_event *event, int64_t now,
                        struct alerts_commands *commands) {
     a->pause_until = 0;
+    alerts_way_works(a, now);
     breaker_hint_up(&a->breaker, &a->options.breaker, now);
 }
 

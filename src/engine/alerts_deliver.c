@@ -3,7 +3,7 @@
 #include "engine/alerts_state.h"
 #include "policy/backoff.h"
 
-enum { MIGRATIONS_MAX = 5 };
+enum { MIGRATIONS_MAX = 5, TIRED_TRIES = 10 };
 /* A failed attempt of one alert, and the pause of the way out after a failure. */
 static const struct backoff retry = {.first_ms = 1000, .max_ms = 30000, .min_ms = 1000};
 
@@ -19,19 +19,69 @@ static bool any_active(const struct alerts *a) {
     return false;
 }
 
+static bool is_tired(const struct item *item) {
+    return item->alert.attempts >= TIRED_TRIES;
+}
+
+static size_t best_ready(const struct alerts *a) {
+    size_t p = 0;
+    while (p < ALERT_PRIORITIES && !a->oldest[p])
+        p++;
+    return p;
+}
+
+/* The way out failed last time and somebody may try it: the most important one, also when its own
+ * pause is not over - the outage is the way's, not the alert's. One that failed very often gets
+ * every second try only: the fault may be its own after all. */
+static void give_way(struct alerts *a) {
+    size_t best = best_ready(a);
+    struct item *chosen = NULL;
+    if (best == ALERT_PRIORITIES)
+        return;
+    for (size_t i = 0; i < a->heap_count; i++) {
+        struct item *item = a->heap[i];
+        if (item->alert.priority >= best || (a->spare_tired && is_tired(item)))
+            continue;
+        if (!chosen || item->alert.priority < chosen->alert.priority ||
+            (item->alert.priority == chosen->alert.priority && item->alert.id < chosen->alert.id))
+            chosen = item;
+    }
+    a->spare_tired = !a->spare_tired;
+    if (chosen)
+        alerts_set_phase(a, chosen, PHASE_READY, true);
+}
+
+/* It works again: nobody who waits because it did not need wait longer. */
+void alerts_way_works(struct alerts *a, int64_t now) {
+    if (!a->way_down)
+        return;
+    a->way_down = false;
+    size_t count = a->heap_count;
+    struct item **list = memory_array(count + 1, sizeof(struct item *));
+    for (size_t i = 0; i < count; i++)
+        list[i] = a->heap[i];
+    for (size_t i = 0; i < count; i++)
+        if (!is_tired(list[i]))
+            alerts_set_phase(a, list[i], PHASE_READY, false);
+    free(list);
+}
+
 /* One of each importance may wait for its turn: so a CRITICAL one is never behind a LOW one here,
  * and the gateway sorts them. While the breaker is not closed only the most important one goes. */
 void alerts_pump(struct alerts *a, int64_t now, struct alerts_commands *commands) {
     wake_due(a, now);
     if (a->chat == 0 || now < a->pause_until)
         return;
+    if (a->way_down && !any_active(a) &&
+        breaker_next_ms(&a->breaker, &a->options.breaker, now) <= now)
+        give_way(a);
     for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
         struct item *item = a->oldest[p];
         if (!item || a->active[p] > 0)
             continue;
         if (breaker_next_ms(&a->breaker, &a->options.breaker, now) > now ||
-            (a->breaker.state != BREAKER_CLOSED && any_active(a)))
-            return;
+            ((a->way_down || a->breaker.state != BREAKER_CLOSED) && any_active(a)))
+            return; /* one tries the way for all */
         alerts_set_phase(a, item, PHASE_QUEUED, false);
         struct alerts_command *command = alerts_add(commands, ALERTS_DO_QUEUE);
         command->id = item->alert.id;
@@ -120,6 +170,7 @@ static void used_up(struct alerts *a, struct item *item, const char *reason, int
 static void way_failed(struct alerts *a, const char *why, int64_t now) {
     a->pause_until =
         now + backoff_ms(&retry, a->breaker.failures_in_row + 1, random_next(&a->random));
+    a->way_down = true;
     alerts_set_text(&a->problem, why);
 }
 
@@ -141,7 +192,7 @@ static void on_unanswered(struct alerts *a, struct item *item, const struct aler
 
 static void on_migrated(struct alerts *a, struct item *item, const struct alerts_event *event,
                         int64_t now, struct alerts_commands *commands) {
-    if (item->alert.attempts++ >= MIGRATIONS_MAX) { /* two chats that point to each other */
+    if (item->migrations++ >= MIGRATIONS_MAX) { /* two chats that point to each other */
         alerts_end(a, item, ALERT_FAILED, event->description, now, commands);
         return;
     }
@@ -208,8 +259,10 @@ void alerts_on_sent(struct alerts *a, const struct alerts_event *event, int64_t 
     enum breaker_result result = result_of(event);
     breaker_return(&a->breaker, &a->options.breaker, item->permit, result, now);
     item->permit = (struct breaker_permit){0};
-    if (result == BREAKER_SUCCESS)
+    if (result == BREAKER_SUCCESS) {
         alerts_set_text(&a->problem, NULL);
+        alerts_way_works(a, now);
+    }
     if (event->outcome == GATEWAY_ANSWERED)
         on_answer(a, item, event, now, commands);
     else

@@ -8,21 +8,49 @@ enum { RETRY_AFTER_S = 30 };
 /* What makes two alerts the same. The caller's key if there is one; otherwise only alerts of a type
  * are compared, and then in everything that they say, so that a second fill, another service or
  * another take-profit is never taken for the first. False: never a duplicate. */
-static bool dedup_key_of(const struct alert *alert, struct buffer *ret) {
+static bool dedup_key_at(const struct alert *alert, enum alert_priority priority,
+                         struct buffer *ret) {
     if (alert->dedup_key && alert->dedup_key[0]) {
-        buffer_print(ret, "key\x1f%s", alert->dedup_key);
+        buffer_print(ret, "key\x1f%d\x1f%s", (int)priority, alert->dedup_key);
         return true;
     }
     if (!alert->type || !alert->type[0])
         return false;
-    buffer_print(ret, "same\x1f%s\x1f%s\x1f%s\x1f%s", alert->type,
+    buffer_print(ret, "same\x1f%d\x1f%s\x1f%s\x1f%s\x1f%s", (int)priority, alert->type,
                  alert->service ? alert->service : "", alert->title ? alert->title : "",
                  alert->text);
     return true;
 }
 
+static bool dedup_key_of(const struct alert *alert, struct buffer *ret) {
+    return dedup_key_at(alert, alert->priority, ret);
+}
+
+/* The id of the one it repeats, 0: none. Only one at least as important counts: an escalation is
+ * never taken for a repeat. */
+static int64_t first_of(struct alerts *a, const struct alert *alert, int64_t now) {
+    for (size_t p = 0; p <= alert->priority; p++) {
+        AUTO_BUFFER struct buffer key = {0};
+        int64_t first = dedup_key_at(alert, (enum alert_priority)p, &key)
+                            ? dedup_find(a->dedup, buffer_slice(&key), now)
+                            : 0;
+        if (first)
+            return first;
+    }
+    return 0;
+}
+
+/* It was not delivered: who sends it again, means it. */
+void alerts_forget_key(struct alerts *a, const struct alert *alert, int64_t now) {
+    AUTO_BUFFER struct buffer key = {0};
+    if (dedup_key_of(alert, &key) && dedup_find(a->dedup, buffer_slice(&key), now) == alert->id)
+        dedup_forget(a->dedup, buffer_slice(&key));
+}
+
 void alerts_remember(struct alerts *a, const struct alert *alert, int64_t now) {
     AUTO_BUFFER struct buffer key = {0};
+    if (alert->state == ALERT_FAILED || alert->state == ALERT_UNKNOWN)
+        return;
     if (now - alert->created_ms >= a->options.dedup_ms || !dedup_key_of(alert, &key) ||
         dedup_find(a->dedup, buffer_slice(&key), alert->created_ms) != 0)
         return;
@@ -62,7 +90,7 @@ static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket,
                     struct records *records) {
     AUTO_BUFFER struct buffer key = {0};
     bool can_repeat = dedup_key_of(from, &key);
-    int64_t first = can_repeat ? dedup_find(a->dedup, buffer_slice(&key), now) : 0;
+    int64_t first = first_of(a, from, now);
     if (first) {
         a->duplicates++;
         return first;

@@ -23,6 +23,7 @@ struct item {
     uint64_t ticket; /* of the last record written */
     size_t heap_at;
     struct breaker_permit permit;
+    uint32_t migrations;
     bool unsaved; /* the disk refused its last record: written again later */
 };
 struct intake {
@@ -46,6 +47,8 @@ struct alerts {
     struct dedup *dedup;
     struct breaker breaker;
     int64_t pause_until; /* of the way out, after a failure */
+    bool way_down;       /* its last try failed */
+    bool spare_tired;    /* this probe is not for one that has failed very often */
     int64_t sweep_ms, drop_ms;
     size_t unsaved;
     char *problem;
@@ -71,6 +74,7 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
 bool alerts_on_stored_intake(struct alerts *a, const struct alerts_event *event, int64_t now,
                              struct alerts_commands *commands);
 void alerts_remember(struct alerts *a, const struct alert *alert, int64_t now);
+void alerts_forget_key(struct alerts *a, const struct alert *alert, int64_t now);
 void alerts_drop_intakes(struct alerts *a);
 
 /* alerts_deliver.c */
@@ -80,4 +84,5 @@ void alerts_on_sent(struct alerts *a, const struct alerts_event *event, int64_t 
                     struct alerts_commands *commands);
 void alerts_on_stored_item(struct alerts *a, const struct alerts_event *event, int64_t now,
                            struct alerts_commands *commands);
+void alerts_way_works(struct alerts *a, int64_t now);
 void alerts_pump(struct alerts *a, int64_t now, struct alerts_commands *commands);

@@ -155,20 +155,20 @@ static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
     record->seq = c->confirmed;
     record->epoch = c->epoch;
     record->mask = c->kinds;
-    record->at_ms = c->seen_saved_ms = now;
+    record->at_ms = c->seen_ms; /* 0: declared, and never polled yet */
+    c->seen_saved_ms = now;
+    c->saving = command->ticket;
     gateway_let_go(g, &command->records);
     if (wait)
         c->confirming = command->ticket;
 }
 
-/* A declared one is owed its updates from now on, also if it first polls after a restart of ours.
- */
+/* A declared one counts from its declaration: a restart before its first poll must not let go of
+ * what waits for it. */
 void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_commands *commands) {
-    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
-        struct consumer *c = &g->consumers[i];
-        if (c->name && c->declared && !c->seen_saved_ms)
-            save(g, c, false, now, commands);
-    }
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        if (g->consumers[i].declared && g->consumers[i].seen_saved_ms == 0)
+            save(g, &g->consumers[i], false, now, commands);
 }
 
 /* Answers with what waits; false when nothing does. */
@@ -282,12 +282,27 @@ void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *e
                                 struct gateway_commands *commands) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         struct consumer *c = &g->consumers[i];
-        if (!c->name || c->confirming != event->ticket)
+        if (!c->name || event->ticket == 0)
             continue;
-        c->confirming = 0;
-        c->unsaved = event->r < 0;
+        if (c->confirming == event->ticket)
+            c->confirming = 0;
+        if (c->saving == event->ticket) {
+            c->saving = 0;
+            c->unsaved = event->r < 0;
+        }
     }
     gateway_wake_consumers(g, now, commands);
+}
+
+/* With the last consumer goes the knowledge of what was confirmed: what is on disk only for its
+ * ids would be given out again after a restart. */
+static void forget_confirmed(struct gateway *g, struct records *records) {
+    if (g->held_first - 1 <= g->disk_dropped)
+        return;
+    g->disk_dropped = g->held_first - 1;
+    struct record *record = records_add(records, RECORD_UPDATES_DROP);
+    record->bot = text_copy(g->options.bot);
+    record->seq = g->disk_dropped;
 }
 
 void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
@@ -301,5 +316,6 @@ void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_com
         record->bot = text_copy(g->options.bot);
         record->consumer = c->name;
         *c = (struct consumer){0};
+        forget_confirmed(g, &command->records);
     }
 }

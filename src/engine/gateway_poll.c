@@ -249,7 +249,8 @@ void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int
     }
     g->last_poll_ms = now;
     g->errors_in_row = 0;
-    gateway_set_problem(g, 0, NULL);
+    if (g->problem_code != 508)
+        gateway_set_problem(g, 0, NULL);
     struct records records = {0};
     for (size_t i = 0; i < event->update_count; i++) {
         if (is_repeat(g, event->updates[i].id, now))
@@ -261,6 +262,7 @@ void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int
         save(g, &records, commands);
         return;
     }
+    gateway_set_problem(g, 0, NULL);
     wait_until(g, event->update_count > 0 ? now + REPEATS_RETRY_MS : now);
     g->quick = false;
 }
@@ -296,6 +298,8 @@ bool gateway_on_stored_updates(struct gateway *g, const struct gateway_event *ev
         wait_until(g, now + STORE_RETRY_MS);
         return true;
     }
+    if (g->problem_code == 508) /* only a commit shows that the disk works again */
+        gateway_set_problem(g, 0, NULL);
     for (int64_t seq = g->seq_last; seq >= g->held_first && !gateway_held(g, seq)->durable; seq--) {
         gateway_held(g, seq)->durable = true;
         g->updates++;

@@ -4,9 +4,6 @@
 #include "policy/backoff.h"
 
 enum {
-    CRITICAL_SHARE = 8
-}; /* a part of those in flight: slow calls never hold up what is CRITICAL */
-enum {
     CHATS_MAX = 20000,
     SAME_SECOND_MS = 1000,
     CHATS_429_MAX = 3, /* so many chats refused in one second: it is the whole bot */
@@ -68,8 +65,9 @@ void gateway_on_send(struct gateway *g, const struct gateway_event *event, int64
             text_copy("Service Unavailable: Holdfast is shutting down; nothing was sent"));
         return;
     }
-    bool urgent = event->budget == GATEWAY_FREE || event->priority == ALERT_CRITICAL;
-    size_t room = g->options.sends_max * (urgent ? 2 : 1); /* a flood must not shut these out */
+    /* What is urgent, and what needs no budget, is not shut out by a flood of the rest. */
+    bool urgent = event->priority == ALERT_CRITICAL || event->budget == GATEWAY_FREE;
+    size_t room = urgent ? g->options.sends_max * 2 : g->options.sends_max;
     if (g->queued >= room && !event->raw) {
         gateway_refuse(commands, event->request, 429,
                        text_format("Too Many Requests: retry after 1 (%zu sends wait in Holdfast)",
@@ -144,6 +142,11 @@ static void launch(struct gateway *g, struct send **place, int64_t now,
     gateway_add(commands, GATEWAY_DO_SEND)->request = send->request;
 }
 
+/* Some calls take minutes (uploads): the last places are for what is CRITICAL. */
+static size_t kept_slots(const struct gateway *g, size_t priority) {
+    return priority == ALERT_CRITICAL ? 0 : g->options.in_flight_max / 8;
+}
+
 /* One walk over what waits. In a chat nobody overtakes a send of the same importance; a chat that
  * must wait holds up no other. */
 void gateway_dispatch(struct gateway *g, int64_t now, struct gateway_commands *commands) {
@@ -152,9 +155,7 @@ void gateway_dispatch(struct gateway *g, int64_t now, struct gateway_commands *c
     for (size_t priority = 0; priority < ALERT_PRIORITIES; priority++)
         for (struct send **place = &g->queues[priority]; *place;) {
             struct send *send = *place;
-            size_t kept =
-                priority == ALERT_CRITICAL ? 0 : g->options.in_flight_max / CRITICAL_SHARE;
-            if (g->flying + kept >= g->options.in_flight_max)
+            if (g->flying + kept_slots(g, priority) >= g->options.in_flight_max)
                 return; /* the next answer calls again */
             bool behind =
                 send->chat && send->chat->waits_round == g->round && send->budget != GATEWAY_FREE;

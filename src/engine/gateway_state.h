@@ -30,6 +30,7 @@ struct consumer {
     uint64_t kinds;
     int64_t seen_ms, seen_saved_ms;
     uint64_t confirming; /* ticket of the last confirmation not yet on disk, 0: none */
+    uint64_t saving;     /* ticket of its last record not yet on disk, 0: none */
     bool unsaved;        /* the disk refused it: written again with the next poll */
     uint64_t confirmed_count;
     uint64_t parked; /* request, 0: none */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 enum { PORTS_TRIED = 50, STOP_MS_MAX = 5000, CONNECTIONS_OUT = 256 };
@@ -125,8 +126,8 @@ static bool is_declared(const struct config *config, uint16_t port) {
 }
 
 /* The port of the last run first: programs that were told of it need not be told again. */
-static uint16_t remembered_port(const struct hub *hub) {
-    AUTO_FREE char *path = path_join(hub->config->run, "hub.port");
+static uint16_t read_port(const struct hub *hub, const char *name) {
+    AUTO_FREE char *path = path_join(hub->config->run, name);
     AUTO_FREE char *text = NULL;
     size_t size;
     int64_t port;
@@ -134,6 +135,22 @@ static uint16_t remembered_port(const struct hub *hub) {
         return 0;
     text[strcspn(text, "\n")] = 0;
     return text_to_int(text, 1, 65535, &port) == 0 ? (uint16_t)port : 0;
+}
+
+/* Only while the config asks for the same one, and no service was given that port since. */
+static uint16_t usable_port(const struct hub *hub) {
+    uint16_t port = read_port(hub, "hub.port");
+    bool same = read_port(hub, "hub.port.asked") == hub->config->http.port;
+    return same && !is_declared(hub->config, port) ? port : 0;
+}
+
+static void write_port(const struct hub *hub, const char *name, uint16_t port) {
+    AUTO_FREE char *path = path_join(hub->config->run, name);
+    AUTO_FREE char *text = text_format("%u\n", port);
+    int r = folder_make(hub->config->run, 0700);
+    r = r < 0 ? r : file_replace_fast(path, slice_of(text), 0644);
+    if (r < 0)
+        fatal(EX_CANTCREAT, "%s: cannot be written (%s); check the run folder", path, strerror(-r));
 }
 
 static int listen_at(struct hub *hub, uint16_t port) {
@@ -147,7 +164,7 @@ static int listen_at(struct hub *hub, uint16_t port) {
 }
 
 static void open_server(struct hub *hub) {
-    uint16_t remembered = remembered_port(hub), first = hub->config->http.port;
+    uint16_t remembered = usable_port(hub), first = hub->config->http.port;
     int r = remembered ? listen_at(hub, remembered) : -EADDRINUSE;
     for (uint32_t port = first; r < 0 && port <= (uint32_t)first + PORTS_TRIED && port < 65536;
          port++)
@@ -164,12 +181,8 @@ static void open_server(struct hub *hub) {
                     hub->config->http.host, hub->port);
     else
         log_info("listening at %s port %u", hub->config->http.host, hub->port);
-    AUTO_FREE char *path = path_join(hub->config->run, "hub.port");
-    AUTO_FREE char *text = text_format("%u\n", hub->port);
-    r = folder_make(hub->config->run, 0700);
-    r = r < 0 ? r : file_replace_fast(path, slice_of(text), 0644);
-    if (r < 0)
-        fatal(EX_CANTCREAT, "%s: cannot be written (%s); check the run folder", path, strerror(-r));
+    write_port(hub, "hub.port.asked", first);
+    write_port(hub, "hub.port", hub->port);
 }
 
 /* ---- the one timer ---- */
@@ -213,7 +226,6 @@ static void close_handles(struct hub *hub) {
     for (size_t i = 0; i < COUNT_OF(handles); i++)
         uv_close(handles[i], NULL);
     keeper_close(hub);
-    hub->client = http_client_close(hub->client);
 }
 
 static void on_server_closed(void *context) {
@@ -235,7 +247,10 @@ static void on_stop_timer(uv_timer_t *timer) {
     if (hub->closed || (!is_quiet(hub) && clock_ms() < hub->stop_at_ms))
         return;
     hub->closed = true;
-    keeper_fail_restarts(hub); /* before the server answers them itself */
+    /* Closing the server answers and frees all requests: nobody else may answer one after it. */
+    keeper_stop(hub);
+    uv_poll_stop(&hub->store_poll);
+    hub->client = http_client_close(hub->client);
     http_server_close(hub->server, on_server_closed, hub);
 }
 
@@ -290,6 +305,17 @@ static void free_all(struct hub *hub) {
     must(uv_loop_close(&hub->loop) == 0);
 }
 
+/* As many files as allowed: each client is one. And no core file: tokens would be in it (a limit
+ * of 1 byte also keeps the kernel from handing the core to a program). */
+static void set_limits(void) {
+    struct rlimit files, core = {1, 1};
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    (void)setrlimit(RLIMIT_CORE, &core);
+}
+
 int hub_run(struct hub *hub, const struct config *config, const struct hub_options *options) {
     hub->config = config;
     hub->options = *options;
@@ -297,6 +323,7 @@ int hub_run(struct hub *hub, const struct config *config, const struct hub_optio
     hub->wall_offset_ms = clock_wall_ms() - hub->started_ms;
     if (getrandom(&hub->seed, sizeof hub->seed, 0) < 0)
         hub->seed = (uint64_t)clock_wall_ms();
+    set_limits();
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is a full disk, not the end */
     must(uv_loop_init(&hub->loop) == 0);
     make_engines(hub);

@@ -33,9 +33,9 @@ struct hub_bot {
     struct gateway *gateway;
     const char *consumer; /* who reads when the URL names nobody */
     struct http_call *poll;
-    bool poll_failed;           /* the last one */
     struct exchange *exchanges; /* all that are under way */
     char *problem;              /* as it was logged last */
+    bool link_down;             /* the last poll failed */
 };
 enum exchange_kind { EXCHANGE_CALL, EXCHANGE_ALERT };
 /* One request to a gateway engine; its address is its number there. */
@@ -48,6 +48,7 @@ struct exchange {
     int64_t alert;                    /* ALERT: its id */
     const struct http_answer *answer; /* while it is being handled */
     struct buffer body;               /* ALERT */
+    const struct gateway_event *came; /* ALERT: while it is being handled */
     bool flying;
 };
 struct keeper_service {
@@ -57,12 +58,13 @@ struct keeper_service {
 };
 struct keeper { /* hub_keeper.c */
     struct line_connection *connection;
-    uv_timer_t retry;
+    uv_timer_t retry, retell;
     char *path, *events_path;
     bool connected, known, asking, ask_again, closing;
-    int64_t retry_ms, last_event, request_last, status_id;
-    int64_t written_event; /* the newest one whose alert, if any, is on disk */
-    size_t events_pending; /* alerts of events that are on their way to the disk */
+    int64_t retry_ms, request_last, status_id, asked_ms;
+    int64_t last_event; /* all up to it were read, and told if need be */
+    int64_t untold;     /* the first one whose alert the disk refused, 0: none */
+    size_t telling;     /* alerts on their way to the disk */
     struct keeper_service *services;
     size_t service_count;
     struct restart_wait *waits;
@@ -137,6 +139,8 @@ void alerts_forget(struct exchange *exchange); /* its turn is over */
 /* One of our own; texts are copied. */
 void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, const char *service,
                const char *text, const char *dedup_key);
+/* The same for an event of the keeper: keeper_told() follows. */
+void hub_alert_event(struct hub *hub, const struct alert *alert, int64_t event);
 void hub_post_alerts(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_alerts(struct hub *hub, struct http_request *request, const char *rest);
 
@@ -147,11 +151,11 @@ void hub_get_health(struct hub *hub, struct http_request *request, const char *r
 
 /* hub_keeper.c */
 void keeper_open(struct hub *hub);
-void keeper_fail_restarts(struct hub *hub); /* who waits for one is told so */
-/* The alert of this event is on disk, or was refused. */
-void keeper_event_kept(struct hub *hub, int64_t number, bool kept);
-/* An alert that tells of the keeper's event of that number; `text` and the others are borrowed. */
-void hub_alert_of_event(struct hub *hub, enum alert_priority priority, const char *service,
-                        const char *text, const char *dedup_key, int64_t event);
+void keeper_stop(struct hub *hub); /* answers who waits for it */
 void keeper_close(struct hub *hub);
+/* Asks again when what is known is old; silent: a question has had no answer for seconds. */
+void keeper_look(struct hub *hub);
+bool keeper_is_silent(const struct hub *hub);
+/* The alert made of this event is on disk, or could not be written. */
+void keeper_told(struct hub *hub, int64_t event, bool kept);
 void hub_post_restart(struct hub *hub, struct http_request *request, const char *rest);

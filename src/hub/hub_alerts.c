@@ -15,9 +15,9 @@ struct alerts_ticket {
     int64_t id;
 };
 struct intake_wait { /* a request that waits for its commit; its address is its number */
-    struct http_request *request; /* NULL: an event of the keeper waits, nobody is answered */
-    int64_t event;
+    struct http_request *request;
     bool one, replay;
+    int64_t event; /* request NULL: of the keeper */
 };
 struct page_wait { /* a request that waits for the store's answer */
     struct hub *hub;
@@ -59,7 +59,7 @@ static void do_accept(struct hub *hub, struct alerts_command *command) {
     struct intake_wait *wait = (struct intake_wait *)(uintptr_t)command->request;
     AUTO_BUFFER struct buffer body = {0};
     if (!wait->request) {
-        keeper_event_kept(hub, wait->event, true);
+        keeper_told(hub, wait->event, true);
         free(wait);
         return;
     }
@@ -75,13 +75,15 @@ static void do_accept(struct hub *hub, struct alerts_command *command) {
 
 static void do_refuse(struct hub *hub, struct alerts_command *command) {
     struct intake_wait *wait = (struct intake_wait *)(uintptr_t)command->request;
+    if (!wait->request) {
+        keeper_told(hub, wait->event, false);
+        free(wait);
+        return;
+    }
     const char *title = command->code == 507   ? "Insufficient Storage"
                         : command->code == 409 ? "Conflict"
                                                : "Service Unavailable";
-    if (wait->request)
-        hub_problem(wait->request, command->code, title, command->text, command->retry_after_s);
-    else /* not remembered: the next run of the hub asks for it again */
-        keeper_event_kept(hub, wait->event, false);
+    hub_problem(wait->request, command->code, title, command->text, command->retry_after_s);
     free(wait);
 }
 
@@ -195,19 +197,12 @@ void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, 
     alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_INTAKE, .list = &alert, .count = 1});
 }
 
-void hub_alert_of_event(struct hub *hub, enum alert_priority priority, const char *service,
-                        const char *text, const char *dedup_key, int64_t event) {
-    struct alert alert = {.priority = priority,
-                          .type = (char *)(uintptr_t) "service", /* borrowed: the engine copies */
-                          .service = (char *)(uintptr_t)service,
-                          .title = hub->config->name,
-                          .text = (char *)(uintptr_t)text,
-                          .dedup_key = (char *)(uintptr_t)dedup_key};
+void hub_alert_event(struct hub *hub, const struct alert *alert, int64_t event) {
     struct intake_wait *wait = memory_new(sizeof *wait);
     wait->event = event;
     alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_INTAKE,
                                             .request = (uint64_t)(uintptr_t)wait,
-                                            .list = &alert,
+                                            .list = alert,
                                             .count = 1});
 }
 

@@ -6,8 +6,13 @@
 #include "wire/telegram.h"
 #include <stdio.h>
 
-enum { RETRY_AFTER_S_MAX = 86400 };
-enum { CALL_MS_MAX = 60000, POLL_EXTRA_MS = 10000, UPLOAD_MS_MAX = 300000, UPLOAD_BYTES = 1 << 20 };
+enum {
+    CALL_MS_MAX = 60000,
+    POLL_EXTRA_MS = 10000,
+    UPLOAD_MS_MAX = 300000,
+    UPLOAD_BYTES = 1 << 20,
+    RETRY_AFTER_S_MAX = 86400
+};
 
 struct ticket { /* a commit that an engine waits for */
     struct hub_bot *bot;
@@ -61,7 +66,7 @@ static struct gateway_event event_of(enum gateway_on on, const struct http_answe
     event.class = read->class;
     event.description = answer->outcome != HTTP_ANSWERED ? answer->error : read->description;
     event.retry_after_s = read->retry_after_s >= 0 ? read->retry_after_s : answer->retry_after_s;
-    if (event.retry_after_s > RETRY_AFTER_S_MAX)
+    if (event.retry_after_s > RETRY_AFTER_S_MAX) /* nobody means more than a day */
         event.retry_after_s = RETRY_AFTER_S_MAX;
     if (answer->outcome == HTTP_ANSWERED && !read->description[0] && read->class != TELEGRAM_OK)
         event.description = "an answer that is not the Bot API's";
@@ -85,11 +90,12 @@ static void on_polled(void *context, const struct http_answer *answer) {
     event.update_count = updates.count;
     gateway_feed(bot, &event);
     free(updates.list);
-    bool good = event.outcome == GATEWAY_ANSWERED && event.class == TELEGRAM_OK;
-    /* Only the turn for the better tells something of sends: polls may go well while they fail. */
-    if (good && bot->poll_failed && bot == bot->hub->alerts_bot)
+    bool works = event.outcome == GATEWAY_ANSWERED && event.class == TELEGRAM_OK;
+    /* News only when it did not work before: polls may go well while sends are refused. */
+    bool is_news = works && bot->link_down;
+    bot->link_down = !works;
+    if (is_news && bot == bot->hub->alerts_bot)
         alerts_feed(bot->hub, &(struct alerts_event){.on = ALERTS_ON_LINK_UP});
-    bot->poll_failed = !good;
 }
 
 static void on_unhooked(void *context, const struct http_answer *answer) {
@@ -193,16 +199,16 @@ void gateway_on_answer(void *context, const struct http_answer *answer) {
     event.request = number_of(exchange);
     exchange->answer = answer;
     exchange->flying = false;
-    if (exchange->kind == EXCHANGE_ALERT) {
-        event.chat = read.migrate_to;
-        alerts_sent(exchange, &event); /* before the gateway lets the next one go */
-    }
+    struct gateway_event told = event;
+    told.chat = read.migrate_to;
+    exchange->came = exchange->kind == EXCHANGE_ALERT ? &told : NULL;
     gateway_feed(bot, &event);
 }
 
 static void do_send(struct hub_bot *bot, struct gateway_command *command) {
     struct exchange *exchange = exchange_of(command->request);
     exchange->answer = NULL;
+    exchange->came = NULL;
     if (exchange->kind == EXCHANGE_ALERT && !exchange->flying) {
         alerts_turn(exchange);
         return;
@@ -242,6 +248,9 @@ static void do_pass(struct hub_bot *bot, struct gateway_command *command) {
                          .body = answer->body,
                          .headers = &header,
                          .header_count = seconds[0] ? 1 : 0});
+    } else if (exchange->came) {
+        /* After the gateway has learnt of a 429, and before it lets the next one go. */
+        alerts_sent(exchange, exchange->came);
     }
     exchange_free(exchange);
 }

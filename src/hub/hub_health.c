@@ -10,6 +10,7 @@
 enum { KEPT_MS = 250, SILENCE_MS_MAX = 300000, UNCONFIRMED_MS_MAX = 300000 };
 
 enum level { LEVEL_HEALTHY, LEVEL_DEGRADED, LEVEL_UNHEALTHY, LEVEL_UNKNOWN };
+
 static const char *name_of(enum level level) {
     switch (level) {
     case LEVEL_HEALTHY:
@@ -57,7 +58,9 @@ static enum level level_of_bot(struct hub *hub, const struct gateway_figures *f,
         return LEVEL_UNHEALTHY;
     if (f->problem[0])
         return LEVEL_DEGRADED;
-    return f->polls && f->last_poll_ms ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
+    if (!f->polls)
+        return LEVEL_UNKNOWN; /* nobody reads it: it was never tried */
+    return f->last_poll_ms ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
 }
 
 static void add_consumers(struct buffer *body, const struct gateway_figures *f, int64_t now) {
@@ -81,7 +84,7 @@ static void add_bot(struct hub *hub, struct hub_bot *bot, int64_t now, struct to
     struct gateway_figures f;
     gateway_figures(bot->gateway, &f);
     enum level level = level_of_bot(hub, &f, now);
-    if (f.polls) /* nobody reads it: not looked at, and nobody is missing anything */
+    if (level != LEVEL_UNKNOWN || f.polls) /* one that nobody uses can miss nothing */
         worsen(totals, level);
     totals->updates += f.updates;
     totals->errors += f.errors;
@@ -180,7 +183,7 @@ static enum level level_of_service(const struct keeper_service *service) {
 
 static void add_services(struct hub *hub, struct totals *totals, struct buffer *body) {
     const struct keeper *keeper = &hub->keeper;
-    if (!keeper->known) {
+    if (!keeper->known || keeper_is_silent(hub)) {
         /* Alone, without a keeper and services of its own, there is nothing to know. */
         if (hub->config->service_count > 1)
             worsen(totals, LEVEL_UNKNOWN);
@@ -236,6 +239,7 @@ static void refresh(struct hub *hub) {
 }
 
 void hub_get_health(struct hub *hub, struct http_request *request, const char *rest) {
+    keeper_look(hub);
     refresh(hub);
     http_respond_json(request, hub->health.status, buffer_slice(&hub->health.body));
 }

@@ -159,11 +159,44 @@ static const char *telegram_path(const char *path) {
     return path;
 }
 
+/* Of our own pages, as a browser names them. A name that leads here by a trick of DNS is none. */
+static bool is_own_origin(const struct hub *hub, struct http_request *request, const char *origin) {
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "[::1]"};
+    const char *place = strstr(origin, "://"), *host = http_request_header(request, "Host");
+    char own[64];
+    if (!place)
+        return false;
+    for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+        snprintf(own, sizeof own, "://%s:%u", hosts[i], hub->port);
+        if (strcasecmp(place, own) == 0)
+            return true;
+    }
+    /* Beyond this machine the name is the owner's choice. */
+    return !is_loopback(hub) && host && strcasecmp(place + 3, host) == 0;
+}
+
+/* A browser lets any page send requests to this machine; it says where they come from. */
+static bool is_foreign(const struct hub *hub, struct http_request *request) {
+    const char *origin = http_request_header(request, "Origin");
+    const char *site = http_request_header(request, "Sec-Fetch-Site");
+    bool reads = strcmp(http_request_method(request), "GET") == 0 ||
+                 strcmp(http_request_method(request), "HEAD") == 0;
+    if (site && strcmp(site, "cross-site") == 0 && telegram_path(http_request_path(request)))
+        return true; /* there a GET acts too */
+    return !reads && origin && !is_own_origin(hub, request, origin);
+}
+
 void hub_on_request(void *context, struct http_request *request) {
     struct hub *hub = context;
     const char *path = http_request_path(request);
     const char *telegram = telegram_path(path);
-    if (telegram)
+    if (hub->closed)
+        hub_problem(request, 503, "Service Unavailable", "the hub is shutting down", 2);
+    else if (is_foreign(hub, request))
+        hub_problem(request, 403, "Forbidden",
+                    "a page of another origin may not act here; call without the header Origin",
+                    -1);
+    else if (telegram)
         hub_telegram(hub, request, telegram);
     else
         route(hub, request, path);

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keeper's control socket: what services do, and restarts on request. The hub works without a
  * keeper too; then services are "unknown". */
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "hub/hub.h"
 #include "wire/json_scan.h"
 
-enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 10000 };
+enum {
+    RETRY_FIRST_MS = 200,
+    RETRY_MAX_MS = 10000,
+    STATUS_OLD_MS = 5000,
+    SILENT_MS = 5000,
+    RETELL_MS = 5000
+};
 
 struct restart_wait { /* a POST /restart that waits for the keeper's answer */
     struct restart_wait *next;
@@ -36,6 +43,7 @@ static void ask_status(struct hub *hub) {
         return;
     }
     keeper->asking = true;
+    keeper->asked_ms = clock_ms();
     keeper->status_id = ask(hub, "\"do\":\"status\"");
 }
 
@@ -100,19 +108,11 @@ static const struct tell tells[] = {
     {"unhealthy", ALERT_HIGH, "does not work and is restarted"},
 };
 
-/* Remembered in the run folder, so that a restart of the hub alone tells nothing twice; and only
- * when the alerts of all events so far are on disk, so that it forgets none. */
-static void write_event(struct hub *hub, int64_t number) {
+/* Remembered in the run folder, so that a restart of the hub alone tells nothing twice. */
+static void remember_event(struct hub *hub, int64_t number) {
     AUTO_FREE char *text = text_format("%lld\n", (long long)number);
-    hub->keeper.written_event = number;
     if (file_replace_fast(hub->keeper.events_path, slice_of(text), 0600) < 0)
         log_debug("%s cannot be written", hub->keeper.events_path);
-}
-
-void keeper_event_kept(struct hub *hub, int64_t number, bool kept) {
-    hub->keeper.events_pending--;
-    if (kept && number > hub->keeper.written_event)
-        write_event(hub, number);
 }
 
 static void recall_event(struct hub *hub) {
@@ -125,6 +125,35 @@ static void recall_event(struct hub *hub) {
         hub->keeper.last_event = 0;
 }
 
+/* In the file only what is told for good: nothing is on its way, and nothing was refused. */
+static void remember_told(struct hub *hub) {
+    struct keeper *keeper = &hub->keeper;
+    if (keeper->telling == 0 && keeper->untold == 0)
+        remember_event(hub, keeper->last_event);
+}
+
+/* The keeper is asked for the untold ones once more, by a new connection. */
+static void on_retell(uv_timer_t *timer) {
+    struct hub *hub = timer->data;
+    struct keeper *keeper = &hub->keeper;
+    keeper->last_event = keeper->untold - 1;
+    keeper->untold = 0;
+    if (keeper->connection)
+        line_close(keeper->connection);
+}
+
+void keeper_told(struct hub *hub, int64_t event, bool kept) {
+    struct keeper *keeper = &hub->keeper;
+    keeper->telling--;
+    if (!kept && !keeper->closing) {
+        if (keeper->untold == 0)
+            uv_timer_start(&keeper->retell, on_retell, RETELL_MS, 0);
+        if (keeper->untold == 0 || event < keeper->untold)
+            keeper->untold = event;
+    }
+    remember_told(hub);
+}
+
 static void take_event(struct hub *hub, struct slice event) {
     AUTO_FREE char *what = text_member(event, "what"), *service = text_member(event, "service");
     AUTO_FREE char *said = text_member(event, "text");
@@ -135,12 +164,19 @@ static void take_event(struct hub *hub, struct slice event) {
         AUTO_BUFFER struct buffer text = {0};
         AUTO_FREE char *key = text_format("event %lld %s", (long long)number, service);
         buffer_print(&text, "%s %s: %s", service, tells[i].words, said);
-        hub->keeper.events_pending++;
-        hub_alert_of_event(hub, tells[i].priority, service, text.data, key, number);
+        struct alert alert = {.priority = tells[i].priority,
+                              .type = "service",
+                              .service = service,
+                              .title = hub->config->name,
+                              .text = text.data,
+                              .dedup_key = key};
+        hub->keeper.telling++;
+        hub_alert_event(hub, &alert, number);
     }
-    hub->keeper.last_event = number;
-    if (hub->keeper.events_pending == 0 && number != hub->keeper.written_event)
-        write_event(hub, number);
+    if (number != hub->keeper.last_event) {
+        hub->keeper.last_event = number;
+        remember_told(hub);
+    }
     ask_status(hub);
 }
 
@@ -175,7 +211,7 @@ static bool take_restart_answer(struct hub *hub, int64_t id, struct slice line) 
     return false;
 }
 
-void keeper_fail_restarts(struct hub *hub) {
+static void fail_restarts(struct hub *hub) {
     for (struct restart_wait *wait; (wait = hub->keeper.waits);) {
         hub->keeper.waits = wait->next;
         hub_problem(wait->request, 503, "Service Unavailable",
@@ -285,7 +321,7 @@ static void on_closed(void *context, struct line_connection *connection, int rea
     keeper->connection = NULL;
     keeper->connected = keeper->known = false;
     free_services(keeper);
-    keeper_fail_restarts(hub);
+    fail_restarts(hub);
     if (keeper->closing)
         return;
     uv_timer_start(&keeper->retry, on_retry, (uint64_t)keeper->retry_ms, 0);
@@ -311,6 +347,8 @@ void keeper_open(struct hub *hub) {
     keeper->events_path = path_join(hub->config->run, "hub.events");
     keeper->retry_ms = RETRY_FIRST_MS;
     uv_timer_init(&hub->loop, &keeper->retry);
+    uv_timer_init(&hub->loop, &keeper->retell);
+    keeper->retell.data = hub;
     keeper->retry.data = hub;
     recall_event(hub);
     connect_now(hub);
@@ -319,8 +357,25 @@ void keeper_open(struct hub *hub) {
 void keeper_close(struct hub *hub) {
     struct keeper *keeper = &hub->keeper;
     keeper->closing = true;
-    keeper_fail_restarts(hub);
+    fail_restarts(hub);
     if (keeper->connection)
         line_close(keeper->connection);
     uv_close((uv_handle_t *)&keeper->retry, NULL);
+    uv_close((uv_handle_t *)&keeper->retell, NULL);
+}
+
+void keeper_stop(struct hub *hub) {
+    hub->keeper.closing = true;
+    fail_restarts(hub);
+}
+
+void keeper_look(struct hub *hub) {
+    struct keeper *keeper = &hub->keeper;
+    if (keeper->connected && !keeper->asking && clock_ms() - keeper->asked_ms > STATUS_OLD_MS)
+        ask_status(hub);
+}
+
+bool keeper_is_silent(const struct hub *hub) {
+    const struct keeper *keeper = &hub->keeper;
+    return keeper->asking && clock_ms() - keeper->asked_ms > SILENT_MS;
 }

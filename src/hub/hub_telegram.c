@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-enum { FILE_MS_MAX = 300000, NAME_BYTES_MAX = 64 };
+enum { FILE_MS_MAX = 300000, NAME_BYTES_MAX = 64, OWN_BODY_BYTES_MAX = 65536 };
 
 void hub_respond_error(struct http_request *request, int code, const char *description,
                        int64_t retry_after_s) {
@@ -286,6 +286,10 @@ void hub_telegram(struct hub *hub, struct http_request *request, const char *pat
     }
     for (size_t i = 0; i < COUNT_OF(own_methods); i++)
         if (strcasecmp(slash + 1, own_methods[i].name) == 0) {
+            if (http_request_body(request).size > OWN_BODY_BYTES_MAX) { /* they are four words */
+                hub_respond_error(request, 413, "Request Entity Too Large", -1);
+                return;
+            }
             own_methods[i].handle(&who, request);
             return;
         }

@@ -195,10 +195,10 @@ static int sqlite_open(struct store_backend *backend, const char *path, struct b
     struct sqlite_backend *self = self_of(backend);
     int64_t version = 0;
     int r = open_file(self, path, &version);
-    if (r == 0 && version > VERSION)
-        r = STORE_NEWER;
     if (r == 0 && version < 0)
         r = STORE_CORRUPT;
+    else if (r == 0 && version > VERSION)
+        r = STORE_NEWER;
     if (r == 0)
         r = check(self);
     if (r == 0)
