@@ -105,6 +105,7 @@ def meson_suite(tally, folder, suite):
     log = ROOT / folder / "meson-logs" / f"testlog-{suite}.json"
     log.unlink(missing_ok=True)
     _, output = run(["meson", "test", "-C", ROOT / folder, "--suite", suite, "--no-rebuild",
+                     "--timeout-multiplier", "4",
                      "--logbase", f"testlog-{suite}"], env={
                          "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
                          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:abort_on_error=1"})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bot_polls.py BOT CONSUMER: 0 while the consumer asks the gateway for updates, 1 when it stopped.
-When the hub itself does not answer, the bot is not to blame: 0."""
+"""bot_polls.py BOT CONSUMER [ready]: 0 while the consumer asks the gateway for updates, 1 when it
+stopped. When the hub itself does not answer, the bot is not to blame: 0. With `ready`: 0 once it asks."""
 
 import json
 import os
@@ -23,13 +23,16 @@ def health():
 
 
 def main():
-    bot, name = sys.argv[1:]
+    bot, name = sys.argv[1:3]
+    starting = sys.argv[3:] == ["ready"]
     try:
         answer = health()
         consumer = answer["bots"][bot]["consumers"].get(name)
     except (OSError, ValueError, KeyError) as error:
         print(f"the hub does not tell: {error!r}")
-        return 0
+        return int(starting)
+    if starting:
+        return int(not (consumer and consumer["polling"]))
     if consumer is None or consumer["polling"] or consumer["last_poll_ago"] is None:
         return 0
     # Before the hub was there, nobody could ask it.

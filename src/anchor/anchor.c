@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -25,7 +26,12 @@ struct slot {
     int64_t time_ms;
     char name[LAUNCH_NAME_BYTES];
 };
-enum { KEEPER_DELAY_MIN_MS = 10, KEEPER_DELAY_MAX_MS = 5000 };
+enum {
+    KEEPER_DELAY_MIN_MS = 10,
+    KEEPER_DELAY_MAX_MS = 5000,
+    END_PATIENCE_MS = 5000,
+    KEEPER_SHORT_LIFE_MS = 1000
+};
 enum { TAG_SIGNALS = LAUNCH_SLOTS_MAX, TAG_KEEPER };
 
 /* Everything the anchor ever needs, at fixed places: nothing can fail for lack of memory later. */
@@ -34,15 +40,19 @@ static struct {
     int poll_fd, signal_fd;
     int keeper_fd; /* -1: no keeper */
     pid_t keeper_pid;
-    int keepers;           /* started so far */
-    bool keeper_works;     /* it has taken over */
+    int keepers;       /* started so far */
+    bool keeper_works; /* it has taken over */
+    int64_t keeper_start_ms;
     int64_t keeper_due_ms; /* when the next is started; 0: one runs */
     int64_t keeper_delay_ms;
     uint32_t slots_used; /* slots above were never used */
     bool snapshot_told;
+    int message_fd;      /* came beside the message; -1 */
     int host_signals[8]; /* got and not yet told */
     int host_count;
-    bool quit_asked; /* the keeper has said QUIT; we go once it has gone */
+    int host_stops;     /* TERM and INT so far */
+    int64_t end_due_ms; /* when we end everything ourselves; 0: not asked to */
+    bool quit_asked;    /* the keeper has said QUIT; we go once it has gone */
     bool quit;
     int quit_code;
     struct slot slots[LAUNCH_SLOTS_MAX];
@@ -63,6 +73,8 @@ static void close_fd(int *fd) {
         close(*fd);
     *fd = -1;
 }
+
+struct rlimit anchor_core_limit, anchor_files_limit;
 
 /* ---- telling the keeper ---- */
 
@@ -92,7 +104,7 @@ static bool tell_slot(uint32_t index) {
 static void tell_news(void) {
     if (anchor.keeper_fd < 0)
         return;
-    bool room = true;
+    bool room = anchor_tell_kept(anchor.keeper_fd);
     for (uint32_t i = 0; room && i < anchor.slots_used; i++)
         if (anchor.slots[i].state != LAUNCH_FREE_SLOT && !anchor.slots[i].told)
             room = tell_slot(i);
@@ -125,7 +137,9 @@ static void keeper_lost(void) {
     anchor.keeper_delay_ms = anchor.keeper_works             ? KEEPER_DELAY_MIN_MS
                              : doubled < KEEPER_DELAY_MAX_MS ? doubled
                                                              : KEEPER_DELAY_MAX_MS;
-    anchor.keeper_due_ms = clock_ms() + (anchor.keeper_works ? 0 : anchor.keeper_delay_ms);
+    bool short_lived = clock_ms() - anchor.keeper_start_ms < KEEPER_SHORT_LIFE_MS;
+    bool at_once = anchor.keeper_works && !short_lived;
+    anchor.keeper_due_ms = clock_ms() + (at_once ? 0 : anchor.keeper_delay_ms);
 }
 
 static _Noreturn void become_keeper(int fd) {
@@ -146,6 +160,7 @@ static _Noreturn void become_keeper(int fd) {
 static void keeper_start(void) {
     int pair[2];
     anchor.keeper_works = false;
+    anchor.keeper_start_ms = clock_ms();
     anchor.keeper_due_ms = clock_ms() + KEEPER_DELAY_MAX_MS; /* unless it works */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         log_error("cannot make a socket for the keeper: %s; trying again", strerror(errno));
@@ -168,6 +183,7 @@ static void keeper_start(void) {
     anchor.keeper_due_ms = 0;
     anchor.keepers++;
     anchor.snapshot_told = false;
+    anchor_kept_untell();
     for (uint32_t i = 0; i < anchor.slots_used; i++)
         anchor.slots[i].told = false;
     watch(anchor.keeper_fd, EPOLLIN, TAG_KEEPER, EPOLL_CTL_ADD);
@@ -285,6 +301,22 @@ static void on_free(const struct launch_head *head, size_t bytes) {
     slot->state = LAUNCH_FREE_SLOT;
 }
 
+static const char *message_name(size_t bytes) {
+    anchor.message.bytes[bytes < LAUNCH_BYTES_MAX ? bytes : LAUNCH_BYTES_MAX - 1] = 0;
+    return bytes > sizeof(struct launch_head) ? anchor.message.bytes + sizeof(struct launch_head)
+                                              : "";
+}
+
+static void on_keep(const struct launch_head *head, size_t bytes) {
+    const char *name = message_name(bytes);
+    if (anchor.message_fd >= 0 && name[0])
+        anchor_keep(name, take_fd(&anchor.message_fd));
+}
+
+static void on_drop(const struct launch_head *head, size_t bytes) {
+    anchor_drop(message_name(bytes));
+}
+
 static void on_works(const struct launch_head *head, size_t bytes) {
     anchor.keeper_works = true;
 }
@@ -300,6 +332,7 @@ static void on_message(size_t bytes) {
     static void (*const handlers[])(const struct launch_head *, size_t) = {
         [LAUNCH_START] = on_start, [LAUNCH_ADOPT] = on_adopt, [LAUNCH_SIGNAL] = on_signal,
         [LAUNCH_FREE] = on_free,   [LAUNCH_QUIT] = on_quit,   [LAUNCH_WORKS] = on_works,
+        [LAUNCH_KEEP] = on_keep,   [LAUNCH_DROP] = on_drop,
     };
     const struct launch_head *head = &anchor.message.head;
     bool known = bytes >= sizeof *head && head->kind < COUNT_OF(handlers) && handlers[head->kind];
@@ -315,13 +348,15 @@ static void on_message(size_t bytes) {
 static void read_keeper(void) {
     enum { MESSAGES_A_TURN = 64 };
     for (int i = 0; i < MESSAGES_A_TURN && anchor.keeper_fd >= 0; i++) {
-        ssize_t n = recv(anchor.keeper_fd, &anchor.message, sizeof anchor.message, MSG_DONTWAIT);
+        ssize_t n = launch_receive(anchor.keeper_fd, &anchor.message, sizeof anchor.message,
+                                   &anchor.message_fd);
         if (n > 0)
             on_message((size_t)n);
-        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        else if (n != -EAGAIN)
             keeper_lost();
         else
             return;
+        close_fd(&anchor.message_fd);
     }
 }
 
@@ -353,18 +388,28 @@ static void reap(void) {
     }
 }
 
-/* A second signal while no keeper can be reached ends everything at once. */
+/* A second signal ends everything at once: through the keeper, or, when it is hung or cannot be
+ * started, by us some seconds later. */
 static void host_signal(int number) {
-    static int unheard;
-    if (anchor.keeper_fd < 0 && number != SIGHUP && ++unheard >= 2) {
-        for (uint32_t i = 0; i < anchor.slots_used; i++)
-            if (anchor.slots[i].state == LAUNCH_RUNNING)
-                kill(-anchor.slots[i].pid, SIGKILL);
-        anchor.quit = true;
-        anchor.quit_code = EX_SOFTWARE;
-    }
+    for (int i = 0; number == SIGHUP && i < anchor.host_count; i++)
+        if (anchor.host_signals[i] == SIGHUP)
+            return; /* one reload is as good as two */
+    anchor.host_stops += number != SIGHUP;
+    if (anchor.host_stops == 2)
+        anchor.end_due_ms = clock_ms() + (anchor.keeper_fd < 0 ? 0 : END_PATIENCE_MS);
     if (anchor.host_count < (int)COUNT_OF(anchor.host_signals))
         anchor.host_signals[anchor.host_count++] = number;
+}
+
+static void end_everything(void) {
+    log_error("the keeper did not end things in time; killing everything");
+    for (uint32_t i = 0; i < anchor.slots_used; i++)
+        if (anchor.slots[i].state == LAUNCH_RUNNING)
+            kill(-anchor.slots[i].pid, SIGKILL);
+    if (anchor.keeper_pid > 0)
+        kill(anchor.keeper_pid, SIGKILL);
+    anchor.quit = true;
+    anchor.quit_code = EX_SOFTWARE;
 }
 
 static void read_signals(void) {
@@ -395,6 +440,13 @@ static void open_all(void) {
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    /* Messages hold environments, and so secrets: no core of ours, but services keep their limit.
+     */
+    getrlimit(RLIMIT_CORE, &anchor_core_limit);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, anchor_core_limit.rlim_max});
+    getrlimit(RLIMIT_NOFILE, &anchor_files_limit);
+    setrlimit(RLIMIT_NOFILE,
+              &(struct rlimit){anchor_files_limit.rlim_max, anchor_files_limit.rlim_max});
     anchor.signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     anchor.poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (anchor.signal_fd < 0 || anchor.poll_fd < 0)
@@ -403,9 +455,12 @@ static void open_all(void) {
 }
 
 static int wait_ms(void) {
-    if (!anchor.keeper_due_ms)
+    int64_t due = anchor.keeper_due_ms;
+    if (anchor.end_due_ms && (!due || anchor.end_due_ms < due))
+        due = anchor.end_due_ms;
+    if (!due)
         return -1;
-    int64_t left = anchor.keeper_due_ms - clock_ms();
+    int64_t left = due - clock_ms();
     return left > 0 ? (int)left : 0;
 }
 
@@ -423,6 +478,10 @@ int anchor_run(const struct anchor_options *options) {
         bool due = anchor.keeper_due_ms && clock_ms() >= anchor.keeper_due_ms;
         if (due && anchor.quit_asked)
             break;
+        if (anchor.end_due_ms && clock_ms() >= anchor.end_due_ms) {
+            end_everything();
+            break;
+        }
         if (due)
             keeper_start();
         tell_news();

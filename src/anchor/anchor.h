@@ -4,6 +4,7 @@
  * start. */
 #pragma once
 #include "base/common.h"
+#include <sys/resource.h>
 
 struct anchor_options {
     const char *run;          /* run folder */
@@ -14,5 +15,13 @@ int anchor_run(const struct anchor_options *options);
 
 /* anchor_child.c: called in the forked child; becomes the service or ends with 126 or 127 after
  * saying why on its log. `body` is a checked START message. */
+/* What services inherit; ours differ: no cores, as many descriptors as can be had. */
+extern struct rlimit anchor_core_limit, anchor_files_limit;
 struct launch_body;
 _Noreturn void anchor_become(const struct launch_body *body, const char *strings);
+
+/* anchor_kept.c */
+void anchor_keep(const char *name, int fd); /* takes fd */
+void anchor_drop(const char *name);
+void anchor_kept_untell(void);        /* a new keeper knows of none */
+bool anchor_tell_kept(int keeper_fd); /* false: no room now */

@@ -44,10 +44,9 @@ static void reset_signals(void) {
 }
 
 static void limit_files(int64_t nofile) {
-    struct rlimit limit;
-    if (!nofile || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = (rlim_t)nofile;
+    struct rlimit limit = anchor_files_limit;
+    if (nofile)
+        limit.rlim_cur = (rlim_t)nofile;
     if (limit.rlim_max < limit.rlim_cur)
         limit.rlim_max = limit.rlim_cur;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -84,6 +83,7 @@ _Noreturn void anchor_become(const struct launch_body *body, const char *strings
         argv[i] = (char *)(uintptr_t)next_string(&strings);
     for (uint32_t i = 0; i < body->envc; i++)
         envp[i] = (char *)(uintptr_t)next_string(&strings);
+    setrlimit(RLIMIT_CORE, &anchor_core_limit);
     limit_files(body->nofile);
     take_user(body);
     if (chdir(folder) < 0)
@@ -92,5 +92,8 @@ _Noreturn void anchor_become(const struct launch_body *body, const char *strings
         umask((mode_t)body->umask);
     reset_signals();
     execve(path, argv, envp);
-    give_up("run", path, errno);
+    int error = errno;
+    /* The file is there: then it is what its first line names that is not. */
+    give_up(error == ENOENT && access(path, F_OK) == 0 ? "find the interpreter of" : "run", path,
+            error);
 }

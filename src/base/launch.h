@@ -12,7 +12,8 @@ enum {
     LAUNCH_BYTES_MAX = 160 * 1024, /* a message: arguments and environment of one service */
     LAUNCH_NAME_BYTES = 40,
     LAUNCH_GROUPS_MAX = 32,
-    LAUNCH_FD = 3, /* the keeper's end of the socket */
+    LAUNCH_KEPT_MAX = 4096, /* descriptors held for keepers */
+    LAUNCH_FD = 3,          /* the keeper's end of the socket */
 };
 enum launch_kind {
     /* keeper to anchor */
@@ -21,9 +22,12 @@ enum launch_kind {
     LAUNCH_SIGNAL,    /* slot, value = signal, to the service's whole process group */
     LAUNCH_FREE,      /* slot: its exit was taken note of; the log FIFO is let go */
     LAUNCH_QUIT,      /* value = exit code of the anchor */
+    LAUNCH_KEEP,      /* with a descriptor; body: name: hold it for the next keeper */
+    LAUNCH_DROP,      /* body: name: let it go */
     LAUNCH_WORKS,     /* this keeper has taken over: if it dies now, the next is started at once */
     /* anchor to keeper */
     LAUNCH_SLOT,     /* slot, pid, value = LAUNCH_*, time: what the slot is now; body: its name */
+    LAUNCH_KEPT,     /* with a descriptor; body: name: what a former keeper gave to hold */
     LAUNCH_SNAPSHOT, /* all slots have been told; value = how many keepers ran before */
     LAUNCH_HOST,     /* value = signal that the anchor got: TERM, INT, HUP */
 };
@@ -49,6 +53,13 @@ struct launch_body {
     uint32_t uid, gid, group_count;
     uint32_t groups[LAUNCH_GROUPS_MAX];
 };
+
+/* One message, with a descriptor beside it when pass_fd >= 0. 0 or -errno (-EAGAIN: no room now).
+ */
+MUST_CHECK int launch_send(int fd, struct slice message, int pass_fd, int flags);
+/* Bytes received, 0 at the end, or -errno; never waits. *ret_fd is the descriptor beside it, or -1;
+ * the caller closes it. */
+MUST_CHECK ssize_t launch_receive(int fd, void *ret, size_t size, int *ret_fd);
 
 /* Start time of a process in clock ticks since boot, which with its id names it for this boot;
  * -ESRCH when there is no such process. Allocates nothing. */

@@ -5,7 +5,7 @@ static struct {
     char text[SECRET_BYTES_MAX];
     size_t size;
 } registered[SECRET_REGISTERED_MAX];
-static size_t registered_count;
+static _Atomic size_t registered_count; /* raised last: another thread may be masking */
 
 void secret_deinit(struct secret *secret) {
     if (secret->value)

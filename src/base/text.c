@@ -219,16 +219,27 @@ bool text_is_utf8(struct slice text, size_t *ret_points) {
     return true;
 }
 
+/* The beginning of a character whose rest would stand behind the end. */
+static bool is_cut(const char *text, size_t left) {
+    unsigned char lead = (unsigned char)text[0];
+    size_t whole = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 1;
+    for (size_t i = 1; i < left; i++)
+        if (((unsigned char)text[i] & 0xc0) != 0x80)
+            return false;
+    return left < whole;
+}
+
 void text_make_utf8(char *text) {
     size_t size = strlen(text);
     for (size_t i = 0; i < size;) {
         size_t n = utf8_length((const unsigned char *)text + i, size - i);
-        bool unfinished = !n && size - i < 4 && ((unsigned char)text[i] & 0xc0) == 0xc0;
-        if (unfinished)
+        if (!n && is_cut(text + i, size - i)) {
             text[i] = 0;
-        else if (!n)
+            return;
+        }
+        if (!n)
             text[i] = '?';
-        i += unfinished ? size : n ? n : 1;
+        i += n ? n : 1;
     }
 }
 

@@ -178,6 +178,9 @@ static void print_effective(const struct config *config) {
                             "host", config->http.host, "port", (int)config->http.port, "token",
                             secret_shown(&config->http.token), "bots", bots, "services", services);
     AUTO_FREE char *text = json_dumps(all, JSON_INDENT(2));
+    config_register_secrets(config); /* a command may hold one too */
+    if (text)
+        secret_mask(text, strlen(text));
     puts(text ? text : "{}");
     json_decref(all);
 }

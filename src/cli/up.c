@@ -138,9 +138,11 @@ static void redirect_output(const struct config *config) {
 int command_up(const struct cli *cli) {
     struct config *config = config_load_or_exit(cli->config_path, cli->run);
     struct config_errors errors = {0};
+    /* One missing program must not keep the others down, least of all after a reboot: it is said,
+     * and that service fails by itself. */
     check_machine(config, &errors);
-    if (errors.count)
-        return check_report(&errors, false);
+    (void)check_report(&errors, false);
+    config_errors_deinit(&errors);
     make_folder(config->data, 0750, "data");
     make_folder(config->run, 0711, "run");
     int lock = take_lock(config, cli->replace);

@@ -133,6 +133,7 @@ static void become_ready(struct step *step) {
     struct service *service = step->service;
     set_state(step, SERVICE_READY, 0);
     service->was_ready = true;
+    service->why[0] = 0;
     if (service->config->health.kind != PROBE_NONE)
         service->probe_at_ms = step->now + service->config->health.every_ms;
     if (service->config->watchdog_ms && !service->watchdog_at_ms)
@@ -182,7 +183,7 @@ static void kill_again(struct step *step) {
     struct service *service = step->service;
     char text[TEXT_DURATION_BYTES];
     text_from_duration(service->config->stop_timeout_ms, text);
-    if (!service->killed)
+    if (!service->killed && step->event->kind == SERVICE_EVENT_TIMER)
         tell(step, "stopping", "did not end within %s of SIG%s: SIGKILL", text,
              option_signal_name(service->config->stop_signal));
     service->killed = true;
@@ -329,6 +330,8 @@ static void on_probe_bad(struct step *step) {
 }
 
 static void on_not_ready_yet(struct step *step) {
+    text_print(step->service->why, sizeof step->service->why, "not ready yet: %s",
+               step->event->text ? step->event->text : "");
     step->service->probe_at_ms = step->now + step->service->config->ready.every_ms;
 }
 
@@ -338,8 +341,9 @@ static void on_heartbeat(struct step *step) {
 }
 
 static void on_extend(struct step *step) {
-    if (step->service->state_at_ms)
-        step->service->state_at_ms = step->now + step->event->value;
+    int64_t later = step->now + step->event->value;
+    if (step->service->state_at_ms && !step->service->killed && later > step->service->state_at_ms)
+        step->service->state_at_ms = later;
 }
 
 static bool passed(int64_t deadline_ms, int64_t now) {
@@ -354,9 +358,10 @@ static void probe_now(struct step *step, int which) {
 static void starting_timer(struct step *step) {
     char text[TEXT_DURATION_BYTES];
     if (passed(step->service->state_at_ms, step->now)) {
-        text_from_duration(step->service->config->start_timeout_ms, text);
+        text_from_duration(step->now - step->service->started_ms, text);
         char why[SERVICE_TEXT_BYTES];
-        text_print(why, sizeof why, "was not ready within %s", text);
+        text_print(why, sizeof why, "was not ready within %s%s%s", text,
+                   step->service->why[0] ? ": " : "", step->service->why);
         on_hung(step, why);
     } else if (passed(step->service->probe_at_ms, step->now)) {
         probe_now(step, 0);
@@ -396,8 +401,8 @@ static action *const actions[SERVICE_STATE_COUNT][SERVICE_EVENT_COUNT] = {
     [SERVICE_STARTING] = {E(UP) = want_up_later, E(RESTART) = begin_restart,
                           E(DOWN) = want_down_later, E(STARTED) = on_started, E(EXITED) = on_exited,
                           E(READY) = become_ready, E(PROBE_OK) = become_ready,
-                          E(PROBE_BAD) = on_not_ready_yet, E(HEARTBEAT) = on_heartbeat,
-                          E(EXTEND) = on_extend, E(TIMER) = starting_timer},
+                          E(PROBE_BAD) = on_not_ready_yet, E(EXTEND) = on_extend,
+                          E(TIMER) = starting_timer},
     [SERVICE_READY] = {E(UP) = want_up_later, E(RESTART) = begin_restart, E(DOWN) = want_down_later,
                        E(STARTED) = on_started, E(EXITED) = on_exited, E(PROBE_OK) = on_probe_ok,
                        E(PROBE_BAD) = on_probe_bad, E(HEARTBEAT) = on_heartbeat,
@@ -574,15 +579,13 @@ void services_resume(struct services *services, int64_t now_ms) {
     for (size_t i = 0; i < services->count; i++) {
         struct service *service = &services->list[i];
         const struct service_config *config = service->config;
-        service->state_at_ms = deadline_of(service, config->restart.delay_ms, now_ms);
-        if (service->state == SERVICE_FAILED && !config->restart.give_up)
-            service->state_at_ms = now_ms + config->restart.retry_ms;
-        if (service->state == SERVICE_READY && config->health.kind != PROBE_NONE)
+        bool ready = service->state == SERVICE_READY;
+        bool asks = config->ready.kind != PROBE_NONE && config->ready.kind != PROBE_NOTIFY;
+        if (ready && config->health.kind != PROBE_NONE)
             service->probe_at_ms = now_ms + config->health.every_ms;
-        if (service->state == SERVICE_STARTING && config->ready.kind != PROBE_NONE &&
-            config->ready.kind != PROBE_NOTIFY)
+        if (service->state == SERVICE_STARTING && asks)
             service->probe_at_ms = now_ms;
-        if (service->state == SERVICE_READY && config->watchdog_ms)
+        if (ready && config->watchdog_ms)
             service->watchdog_at_ms = now_ms + config->watchdog_ms;
     }
 }

@@ -80,12 +80,12 @@ struct service {
     struct service_exit last_exit; /* without lines */
     int64_t last_exit_ms;
     int64_t last_life_ms; /* how long that process lived */
+    int64_t state_at_ms;  /* deadline of the state; 0: none */
     char why[SERVICE_TEXT_BYTES];
     /* ---- */
     const struct service_config *config;
     const size_t *needs; /* indices, need_count of them */
     size_t need_count;
-    int64_t state_at_ms;    /* deadline of the state; 0: none */
     int64_t probe_at_ms;    /* next probe; 0: none, or one is under way */
     int64_t watchdog_at_ms; /* 0: not watched */
     int64_t probe_failures; /* in a row */

@@ -56,8 +56,9 @@ static bool who_by_name(struct hub *hub, const char *name, struct who *ret) {
     return ret->bot != NULL;
 }
 
-/* "main", "main.consumer", "123:main", "123:main.consumer", or the real token. */
-static bool read_who(struct hub *hub, const char *text, struct who *ret) {
+/* "main", "main.consumer", "123:main", "123:main.consumer", or the real token; through a proxy,
+ * from another machine, only that opens anything. */
+static bool read_who(struct hub *hub, const char *text, bool from_afar, struct who *ret) {
     for (size_t i = 0; i < hub->bot_count; i++) {
         struct hub_bot *bot = &hub->bots[i];
         if (!secret_is_set(&bot->config->token) ||
@@ -67,10 +68,17 @@ static bool read_who(struct hub *hub, const char *text, struct who *ret) {
         snprintf(ret->consumer, sizeof ret->consumer, "%s", bot->consumer);
         return true;
     }
+    if (from_afar)
+        return false;
     const char *colon = strchr(text, ':');
     if (colon && strspn(text, "0123456789") == (size_t)(colon - text))
         text = colon + 1;
     return who_by_name(hub, text, ret);
+}
+
+static bool came_through_proxy(const struct http_request *request) {
+    return http_request_header(request, "X-Forwarded-For") ||
+           http_request_header(request, "Forwarded") || http_request_header(request, "X-Real-IP");
 }
 
 /* ---- parameters, wherever they stand ---- */
@@ -268,7 +276,7 @@ void hub_telegram(struct hub *hub, struct http_request *request, const char *pat
     }
     struct who who = {0};
     AUTO_FREE char *name = text_copy_n(begin, (size_t)(slash - begin));
-    if (!read_who(hub, name, &who)) {
+    if (!read_who(hub, name, came_through_proxy(request), &who)) {
         hub_respond_error(request, 401, "Unauthorized", -1);
         return;
     }

@@ -6,6 +6,7 @@
 #include "wire/config.h"
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 static const char usage[] =
@@ -80,6 +81,10 @@ static struct hub_options read_options(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     log_open("hub");
+    struct rlimit files;
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* tokens are in our memory */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max});
     struct hub_options options = read_options(argc, argv);
     struct config *config = config_load_in_force_or_exit(options.config, options.run);
     struct hub *hub = memory_new(sizeof *hub);

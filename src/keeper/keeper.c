@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "wire/config.h"
 #include "wire/config_files.h"
 #include <errno.h>
@@ -112,11 +113,40 @@ static void set_timer(struct keeper *keeper) {
     uv_timer_start(&keeper->timer, on_timer, deadline > now ? (uint64_t)(deadline - now) : 0, 0);
 }
 
-/* Once a turn, before the loop sleeps: what changed is written down, the one next deadline is set.
+/* A log that the disk refuses, and its recovery: said once each. */
+static void tell_log_troubles(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->services.count; i++) {
+        struct unit *unit = keeper->units[i];
+        int error = unit->log ? service_log_error(unit->log) : 0;
+        if ((error < 0) == unit->log_trouble)
+            continue;
+        unit->log_trouble = error < 0;
+        char text[SERVICE_TEXT_BYTES];
+        text_print(text, sizeof text, "%s; %lld bytes were dropped so far",
+                   error < 0 ? strerror(-error) : "its log is written again",
+                   (long long)service_log_dropped(unit->log));
+        events_add(keeper, keeper->services.list[i].config->name,
+                   error < 0 ? "log_failing" : "log_recovered", text);
+    }
+}
+
+/* What changed is written down; only then the anchor may forget the exits it came from. */
+static void write_down(struct keeper *keeper) {
+    if (state_save_changed(keeper))
+        anchor_link_free_slots(keeper);
+}
+
+/* Right after events were read: a timer of the next turn must not start what is not written down.
  */
+static void after_events(uv_check_t *check) {
+    write_down(check->data);
+}
+
+/* Once a turn, before the loop sleeps; the one next deadline is set. */
 static void before_sleep(uv_prepare_t *prepare) {
     struct keeper *keeper = prepare->data;
-    state_save_changed(keeper);
+    tell_log_troubles(keeper);
+    write_down(keeper);
     if (keeper->services.ending && !keeper->quitting && services_all_down(&keeper->services)) {
         keeper->quitting = true;
         uv_stop(&keeper->loop);
@@ -136,7 +166,7 @@ void keeper_down(struct keeper *keeper, bool at_once, int exit_code) {
 
 /* ---- units ---- */
 
-static uid_t owner_of(const struct service_config *config) {
+uid_t keeper_owner_of(const struct service_config *config) {
     struct passwd *entry = config->user ? getpwnam(config->user) : NULL;
     return entry && geteuid() == 0 ? entry->pw_uid : geteuid();
 }
@@ -152,7 +182,7 @@ bool keeper_open_unit(struct keeper *keeper, size_t index) {
                                           .folder_logs = logs,
                                           .bytes_max = config->log_bytes_max,
                                           .files = config->log_files,
-                                          .owner = owner_of(config)};
+                                          .owner = keeper_owner_of(config)};
     unit->keeper = keeper;
     unit->index = index;
     unit->slot = unit->probe_slot = SLOT_NONE;
@@ -160,9 +190,13 @@ bool keeper_open_unit(struct keeper *keeper, size_t index) {
     if (r < 0)
         log_error("service %s: its log in %s cannot be opened: %s; it runs without", config->name,
                   logs, strerror(-r));
-    if (config->ready.kind == PROBE_NOTIFY || config->watchdog_ms)
-        unit->notify = notify_socket_open(unit);
     return r == 0;
+}
+
+void keeper_open_notify(struct keeper *keeper, size_t index) {
+    struct unit *unit = keeper->units[index];
+    if (!unit->notify && notify_socket_used(keeper->services.list[index].config))
+        unit->notify = notify_socket_open(unit, -1);
 }
 
 void keeper_close_unit(struct unit *unit) {
@@ -202,18 +236,26 @@ static void open_all(struct keeper *keeper) {
     uv_prepare_init(&keeper->loop, &keeper->before_sleep);
     keeper->timer.data = keeper->before_sleep.data = keeper;
     uv_prepare_start(&keeper->before_sleep, before_sleep);
+    uv_check_init(&keeper->loop, &keeper->after_events);
+    keeper->after_events.data = keeper;
+    uv_check_start(&keeper->after_events, after_events);
     keeper->control = control_open(keeper); /* answers once the loop runs */
     anchor_link_open(keeper);
 }
 
 static void close_all(struct keeper *keeper) {
     enum { LAST_LINES_MS = 2000 };
-    state_save_changed(keeper);
+    (void)state_save_changed(keeper);
     keeper->control = control_close(keeper->control);
     for (size_t i = 0; i < keeper->services.count; i++)
         if (keeper->units[i]->log)
             service_log_flush(keeper->units[i]->log, false);
     keeper->logs = log_writer_free(keeper->logs, LAST_LINES_MS);
+    for (size_t i = 0; i < keeper->services.count; i++)
+        if (keeper->units[i]->log_trouble)
+            log_warning("%s: its last lines could not be written: %s",
+                        keeper->services.list[i].config->name,
+                        strerror(-service_log_error(keeper->units[i]->log)));
     keeper->events = events_close(keeper->events);
 }
 
@@ -231,7 +273,7 @@ void keeper_begin(struct keeper *keeper) {
     for (size_t i = 0; i < keeper->services.count; i++)
         if (!service_has_process(&keeper->services.list[i]) && !keeper->units[i]->leaving)
             keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_UP, .index = i});
-    state_save_changed(keeper);
+    (void)state_save_changed(keeper);
     AUTO_FREE char *mark = path_join(keeper->run, "began");
     keeper->began = file_replace_fast(mark, slice_of(""), 0600) == 0;
 }
@@ -278,6 +320,7 @@ int keeper_run(const char *run, const char *config_path) {
                        ? keeper.started_ms - (clock_wall_ms() - found.st_mtim.tv_sec * 1000)
                        : keeper.started_ms;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN); /* we speak to the terminal from the background: `stty tostop` */
     uv_loop_init(&keeper.loop);
     make_folders(&keeper);
     open_all(&keeper);

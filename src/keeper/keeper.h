@@ -28,7 +28,10 @@ struct unit {
     int probe_which;                       /* 0 ready, 1 health */
     char status_text[KEEPER_STATUS_BYTES]; /* sd_notify STATUS= */
     struct service saved;                  /* as last written down */
-    bool leaving;                          /* not in the config any more; gone once it is down */
+    bool unsaved;     /* besides a changed `saved`: the status text, a failed write */
+    bool save_failed; /* and that was said */
+    bool log_trouble; /* the disk refuses its log, and that was told */
+    bool leaving;     /* not in the config any more; gone once it is down */
 };
 enum { SLOT_NONE = UINT32_MAX };
 
@@ -42,12 +45,15 @@ struct keeper {
     struct log_writer *logs;
     uv_timer_t timer;
     uv_prepare_t before_sleep;
+    uv_check_t after_events;
     uv_poll_t anchor_poll;
     bool anchor_lost;
     bool replayed;                       /* the config is a former keeper's */
     bool began;                          /* some keeper of this `up` has asked all services up */
     bool snapshot_done;                  /* the anchor has told all its slots */
     uint8_t slots[LAUNCH_SLOTS_MAX / 8]; /* in use */
+    uint32_t *frees;                     /* slots to let go after the next save */
+    size_t free_count;
     struct events *events;
     struct control *control;
     int64_t started_ms; /* this keeper */
@@ -62,7 +68,9 @@ int keeper_run(const char *run, const char *config_path);
 void keeper_event(struct keeper *keeper, struct service_event event); /* now and chance filled in */
 void keeper_down(struct keeper *keeper, bool at_once, int exit_code);
 bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index);
+uid_t keeper_owner_of(const struct service_config *config); /* the user it runs as */
 bool keeper_open_unit(struct keeper *keeper, size_t index);
+void keeper_open_notify(struct keeper *keeper, size_t index);
 void keeper_close_unit(struct unit *unit);
 /* All that the anchor has is known: what is new in this `up` is begun, once. */
 void keeper_begin(struct keeper *keeper);
@@ -73,11 +81,15 @@ void anchor_link_start(struct keeper *keeper, size_t index);
 bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *argv);
 void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks);
 void anchor_link_signal(struct keeper *keeper, uint32_t slot, int number);
+/* The anchor holds a descriptor for the next keeper. */
+void anchor_link_keep(struct keeper *keeper, const char *name, int fd);
+void anchor_link_drop(struct keeper *keeper, const char *name);
+void anchor_link_free_slots(struct keeper *keeper); /* after a save */
 void anchor_link_quit(struct keeper *keeper, int exit_code);
 
 /* keeper_state.c: run state on tmpfs */
 void state_load(struct keeper *keeper);
-void state_save_changed(struct keeper *keeper);
+bool state_save_changed(struct keeper *keeper); /* true when all is written */
 void state_forget(struct keeper *keeper, const char *name);
 
 /* keeper_events.c: the numbered events */
@@ -94,7 +106,9 @@ void deaths_add(struct keeper *keeper, size_t index, const struct service_exit *
 json_t *deaths_of(const struct keeper *keeper, const char *name); /* newest last */
 
 /* keeper_notify.c: sd_notify */
-struct notify_socket *notify_socket_open(struct unit *unit);
+bool notify_socket_used(const struct service_config *config);
+/* `fd`: the bound socket that a former keeper left with the anchor, taken; or -1. */
+struct notify_socket *notify_socket_open(struct unit *unit, int fd);
 struct notify_socket *notify_socket_close(struct notify_socket *socket);
 char *notify_socket_path(const struct keeper *keeper, const char *name);
 
@@ -105,6 +119,9 @@ void probe_exec_ended(struct unit *unit, int status);
 
 /* keeper_tree.c: kills what is left of a service after its main process; returns how many */
 int tree_sweep(const struct keeper *keeper, const char *name, pid_t session);
+/* After a death of the anchor: services that were started so shortly before that nobody wrote them
+ * down are known by their marks; their pid is filled in, for adoption. */
+void tree_find_lost(struct keeper *keeper);
 
 /* keeper_reload.c: 0, or CONFIG_INVALID with the reasons */
 int keeper_reload(struct keeper *keeper, struct config_errors *errors);

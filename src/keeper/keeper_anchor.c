@@ -37,6 +37,25 @@ static bool send_head(struct keeper *keeper, const struct launch_head *head) {
     return send_bytes(keeper, (struct slice){(const char *)head, sizeof *head});
 }
 
+static void send_name(struct keeper *keeper, uint32_t kind, const char *name, int fd) {
+    struct {
+        struct launch_head head;
+        char name[LAUNCH_NAME_BYTES];
+    } message = {.head = {.kind = kind}};
+    strncpy(message.name, name, sizeof message.name - 1);
+    int r = launch_send(LAUNCH_FD, (struct slice){(const char *)&message, sizeof message}, fd, 0);
+    if (r < 0 && !keeper->anchor_lost)
+        log_error("the anchor cannot be told of the socket of %s: %s", name, strerror(-r));
+}
+
+void anchor_link_keep(struct keeper *keeper, const char *name, int fd) {
+    send_name(keeper, LAUNCH_KEEP, name, fd);
+}
+
+void anchor_link_drop(struct keeper *keeper, const char *name) {
+    send_name(keeper, LAUNCH_DROP, name, -1);
+}
+
 static uint32_t take_slot(struct keeper *keeper) {
     for (uint32_t i = 0; i < LAUNCH_SLOTS_MAX; i++) {
         if (!(keeper->slots[i / 8] & 1 << i % 8)) {
@@ -47,12 +66,22 @@ static uint32_t take_slot(struct keeper *keeper) {
     return SLOT_NONE;
 }
 
+/* The anchor forgets an exit only once we have written down what followed from it. */
 static void free_slot(struct keeper *keeper, uint32_t slot) {
     if (slot == SLOT_NONE)
         return;
-    struct launch_head head = {.kind = LAUNCH_FREE, .slot = slot};
-    send_head(keeper, &head);
-    keeper->slots[slot / 8] &= (uint8_t) ~(1 << slot % 8);
+    keeper->frees = memory_grow(keeper->frees, keeper->free_count + 1, sizeof *keeper->frees);
+    keeper->frees[keeper->free_count++] = slot;
+}
+
+void anchor_link_free_slots(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->free_count; i++) {
+        uint32_t slot = keeper->frees[i];
+        struct launch_head head = {.kind = LAUNCH_FREE, .slot = slot};
+        send_head(keeper, &head);
+        keeper->slots[slot / 8] &= (uint8_t) ~(1 << slot % 8);
+    }
+    keeper->free_count = 0;
 }
 
 struct launch_request {
@@ -116,13 +145,13 @@ static bool send_request(struct keeper *keeper, const struct launch_request *req
                                .nofile = config->nofile,
                                .umask = (int32_t)config->umask};
     *ret_why = "its program was not found in PATH, or is not executable";
-    if (!path)
+    if (!path && request->kind == LAUNCH_START)
         return false;
     set_user(&body, config->user);
     buffer_add(&message, &head, sizeof head);
     buffer_add(&message, &body, sizeof body);
     add_string(&message, request->name);
-    add_string(&message, path);
+    add_string(&message, path ? path : "");
     add_string(&message, config->folder);
     add_string(&message, request->log);
     for (uint32_t i = 0; i < body.argc; i++)
@@ -233,6 +262,7 @@ bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *a
     if (unit->probe_slot == SLOT_NONE)
         return false;
     char **env = complete_env(keeper, config, false);
+    env_set(&env, "HOLDFAST_PROBE", "1");
     AUTO_FREE char *name = probe_slot_name(config->name);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->probe_slot,
@@ -321,8 +351,18 @@ static void on_running(struct keeper *keeper, const struct launch_head *head, st
                                                 .pid = head->pid});
 }
 
+/* `head` tells of an earlier life that this service's state has left behind already. */
+static bool is_past_life(const struct service *service, const struct launch_head *head) {
+    return !service_has_process(service) ||
+           (head->pid > 0 && service->pid > 0 && service->pid != head->pid);
+}
+
 static void on_dead(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
     struct service *service = &keeper->services.list[unit->index];
+    if (is_past_life(service, head)) {
+        free_slot(keeper, head->slot);
+        return;
+    }
     struct service_event event = {.kind = SERVICE_EVENT_EXITED, .index = unit->index};
     event.exit = head->value == LAUNCH_DEAD ? exit_of(head->status)
                                             : (struct service_exit){.code = 126, .known = true};
@@ -333,14 +373,12 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
         service_log_flush(unit->log, true);
         event.exit.last_lines = service_log_tail(unit->log);
     }
-    if (service_has_process(service))
-        deaths_add(keeper, unit->index, &event.exit);
+    deaths_add(keeper, unit->index, &event.exit);
     probe_cancel(unit);
     unit->slot = SLOT_NONE;
     unit->start_ticks = 0;
     free_slot(keeper, head->slot);
-    if (service_has_process(service))
-        keeper_event(keeper, event);
+    keeper_event(keeper, event);
 }
 
 static void on_slot(struct keeper *keeper, const struct launch_head *head, const char *name) {
@@ -372,6 +410,8 @@ static bool still_lives(pid_t pid, int64_t start_ticks) {
 /* After the last slot: what we believe to run and the anchor does not know. Either the anchor was
  * killed and the process is to be adopted, or its start was never carried out. */
 static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
+    if (!keeper->began && keeper->replayed)
+        tree_find_lost(keeper);
     for (size_t i = 0; i < keeper->services.count; i++) {
         struct service *service = &keeper->services.list[i];
         struct unit *unit = keeper->units[i];
@@ -409,7 +449,21 @@ static void on_host_signal(struct keeper *keeper, int number) {
 struct anchor_message {
     struct launch_head head;
     char name[LAUNCH_NAME_BYTES];
+    int fd; /* beside it, or -1 */
 };
+
+/* The notify socket of a service, as a former keeper bound it. */
+static void on_kept(struct keeper *keeper, struct anchor_message *message) {
+    size_t index = 0;
+    AUTO_FD int fd = take_fd(&message->fd);
+    if (!keeper_find(keeper, message->name, &index)) {
+        anchor_link_drop(keeper, message->name);
+        return;
+    }
+    struct unit *unit = keeper->units[index];
+    if (fd >= 0 && !unit->notify && notify_socket_used(keeper->services.list[index].config))
+        unit->notify = notify_socket_open(unit, take_fd(&fd));
+}
 
 static void on_message(struct keeper *keeper, const struct anchor_message *message) {
     if (message->head.kind == LAUNCH_SLOT)
@@ -430,8 +484,8 @@ static void lose_anchor(struct keeper *keeper) {
 /* False when there is no message now, or never again. */
 static bool receive(struct keeper *keeper, struct anchor_message *ret) {
     *ret = (struct anchor_message){0};
-    ssize_t n = recv(LAUNCH_FD, ret, sizeof *ret, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    ssize_t n = launch_receive(LAUNCH_FD, ret, offsetof(struct anchor_message, fd), &ret->fd);
+    if (n == -EAGAIN)
         return false;
     if (n < (ssize_t)sizeof ret->head || ret->head.slot >= LAUNCH_SLOTS_MAX) {
         lose_anchor(keeper);
@@ -465,6 +519,11 @@ static void take_over(struct keeper *keeper) {
             keeper->slots[messages[count].head.slot / 8] |=
                 (uint8_t)(1 << messages[count].head.slot % 8);
     } while (!keeper->anchor_lost && messages[count++].head.kind != LAUNCH_SNAPSHOT);
+    for (size_t i = 0; i < count; i++)
+        if (messages[i].head.kind == LAUNCH_KEPT)
+            on_kept(keeper, &messages[i]);
+    for (size_t i = 0; i < keeper->services.count && !keeper->anchor_lost; i++)
+        keeper_open_notify(keeper, i);
     for (size_t i = 0; i < count && !keeper->anchor_lost; i++)
         on_message(keeper, &messages[i]);
     free(messages);

@@ -31,6 +31,7 @@ static void on_status(struct unit *unit, const char *value) {
     size_t points = 0;
     if (text_is_utf8(slice_of(value), &points))
         text_print(unit->status_text, sizeof unit->status_text, "%s", value);
+    unit->unsaved = true;
 }
 
 static void on_extend(struct unit *unit, const char *value) {
@@ -65,7 +66,8 @@ static void on_datagram(uv_poll_t *poll, int status, int events) {
     }
 }
 
-static int bind_socket(struct notify_socket *notify, const char *path) {
+/* Only the service's own user (and root) may speak for it. */
+static int bind_socket(struct notify_socket *notify, const char *path, uid_t owner) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
@@ -74,18 +76,32 @@ static int bind_socket(struct notify_socket *notify, const char *path) {
     notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (notify->fd < 0 || bind(notify->fd, (struct sockaddr *)&address, sizeof address) < 0)
         return -errno;
-    return chmod(path, 0666) < 0 ? -errno : 0; /* the folder above keeps strangers out */
+    if (chmod(path, 0600) < 0 || (owner != geteuid() && chown(path, owner, (gid_t)-1) < 0))
+        return -errno;
+    return 0;
 }
 
-struct notify_socket *notify_socket_open(struct unit *unit) {
+/* `fd`: bound by a former keeper and kept by the anchor, or -1. */
+static int take_socket(struct unit *unit, struct notify_socket *notify, int fd) {
+    const struct service_config *config = unit->keeper->services.list[unit->index].config;
+    AUTO_FREE char *path = notify_socket_path(unit->keeper, config->name);
+    notify->fd = fd;
+    if (fd >= 0)
+        return 0;
+    int r = bind_socket(notify, path, keeper_owner_of(config));
+    if (r == 0)
+        anchor_link_keep(unit->keeper, config->name, notify->fd);
+    return r;
+}
+
+struct notify_socket *notify_socket_open(struct unit *unit, int fd) {
     const char *name = unit->keeper->services.list[unit->index].config->name;
-    AUTO_FREE char *path = notify_socket_path(unit->keeper, name);
     struct notify_socket *notify = memory_new(sizeof *notify);
     notify->unit = unit;
-    int r = bind_socket(notify, path);
+    int r = take_socket(unit, notify, fd);
     r = r < 0 ? r : uv_poll_init(&unit->keeper->loop, &notify->poll, notify->fd);
     if (r < 0) {
-        log_error("service %s: no notify socket at %s: %s", name, path, strerror(-r));
+        log_error("service %s: no notify socket: %s", name, strerror(-r));
         if (notify->fd >= 0)
             close(notify->fd);
         free(notify);
@@ -96,6 +112,10 @@ struct notify_socket *notify_socket_open(struct unit *unit) {
     return notify;
 }
 
+bool notify_socket_used(const struct service_config *config) {
+    return config->ready.kind == PROBE_NOTIFY || config->watchdog_ms;
+}
+
 static void on_closed(uv_handle_t *handle) {
     free(handle->data);
 }
@@ -103,6 +123,8 @@ static void on_closed(uv_handle_t *handle) {
 struct notify_socket *notify_socket_close(struct notify_socket *notify) {
     if (!notify)
         return NULL;
+    struct unit *unit = notify->unit;
+    anchor_link_drop(unit->keeper, unit->keeper->services.list[unit->index].config->name);
     uv_close((uv_handle_t *)&notify->poll, on_closed);
     close(notify->fd);
     return NULL;

@@ -42,7 +42,6 @@ static void move_service(struct keeper *keeper, struct services *next, struct un
                          size_t from, size_t to) {
     struct service *old = &keeper->services.list[from], *new = &next->list[to];
     memcpy(new, old, offsetof(struct service, config));
-    new->state_at_ms = old->state_at_ms;
     new->watchdog_at_ms = old->watchdog_at_ms;
     new->probe_at_ms = old->probe_at_ms;
     units[to] = keeper->units[from];
@@ -64,12 +63,11 @@ static void stop_probes(struct keeper *keeper) {
 static void refit_unit(struct keeper *keeper, size_t index) {
     struct unit *unit = keeper->units[index];
     const struct service_config *config = keeper->services.list[index].config;
-    bool uses_notify = config->ready.kind == PROBE_NOTIFY || config->watchdog_ms;
     if (unit->log)
-        service_log_set_limits(unit->log, config->log_bytes_max, config->log_files);
-    if (uses_notify && !unit->notify)
-        unit->notify = notify_socket_open(unit);
-    if (!uses_notify)
+        service_log_refit(unit->log, config->log_bytes_max, config->log_files,
+                          keeper_owner_of(config));
+    keeper_open_notify(keeper, index);
+    if (!notify_socket_used(config))
         unit->notify = notify_socket_close(unit->notify);
 }
 
@@ -151,7 +149,7 @@ static void apply(struct keeper *keeper, struct config *next) {
     drop_old(keeper, &old, old_units);
     for (size_t i = 0; i < services.count; i++)
         if (changes[i] == CHANGE_NEW)
-            keeper_open_unit(keeper, i);
+            keeper_open_unit(keeper, i), keeper_open_notify(keeper, i);
     config_free(old_config);
     for (size_t i = 0; i < services.count; i++)
         apply_change(keeper, i, changes[i]);

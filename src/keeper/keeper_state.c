@@ -36,6 +36,7 @@ static const struct field fields[] = {
     S(last_exit.code, FIELD_INT),
     S(last_exit.signal, FIELD_INT),
     S(last_exit.known, FIELD_BOOL),
+    S(state_at_ms, FIELD_LONG),
 };
 #undef S
 
@@ -68,7 +69,7 @@ static void field_from_json(void *field, enum field_type type, const json_t *val
         snprintf(field, SERVICE_TEXT_BYTES, "%s", json_string_value(value));
 }
 
-static void save(struct keeper *keeper, size_t index) {
+static bool save(struct keeper *keeper, size_t index) {
     struct service *service = &keeper->services.list[index];
     struct unit *unit = keeper->units[index];
     json_t *object = json_object();
@@ -81,17 +82,22 @@ static void save(struct keeper *keeper, size_t index) {
     AUTO_FREE char *path = state_path(keeper, service->config->name);
     json_decref(object);
     int r = text ? file_replace_fast(path, slice_of(text), 0600) : -ENOMEM;
-    if (r < 0)
-        log_error("service %s: its run state cannot be written to %s: %s", service->config->name,
-                  path, strerror(-r));
+    if (r < 0 && !unit->save_failed)
+        log_error("service %s: its run state cannot be written to %s: %s; trying again",
+                  service->config->name, path, strerror(-r));
+    unit->save_failed = r < 0;
+    unit->unsaved = r < 0;
     memcpy(&unit->saved, service, offsetof(struct service, config));
+    return r == 0;
 }
 
-void state_save_changed(struct keeper *keeper) {
+bool state_save_changed(struct keeper *keeper) {
+    bool all = true;
     for (size_t i = 0; i < keeper->services.count; i++)
-        if (memcmp(&keeper->units[i]->saved, &keeper->services.list[i],
-                   offsetof(struct service, config)) != 0)
-            save(keeper, i);
+        if (keeper->units[i]->unsaved || memcmp(&keeper->units[i]->saved, &keeper->services.list[i],
+                                                offsetof(struct service, config)) != 0)
+            all &= save(keeper, i);
+    return all;
 }
 
 static void load(struct keeper *keeper, size_t index) {

@@ -2,6 +2,7 @@
 /* What a service leaves behind: children that changed their session or double-forked come to the
  * anchor (subreaper) and are known by the session or by the marks in their environment. A process
  * that wiped its environment and left the session is not found this way; a cgroup would. */
+#include "base/clock.h"
 #include "base/file.h"
 #include "keeper/keeper.h"
 #include <ctype.h>
@@ -85,4 +86,48 @@ int tree_sweep(const struct keeper *keeper, const char *name, pid_t session) {
     free(sweep.service_mark);
     free(sweep.run_mark);
     return killed;
+}
+
+/* The value of NAME= in an environment, or NULL. */
+static const char *environ_value(const char *text, size_t size, const char *mark) {
+    size_t length = strlen(mark);
+    for (const char *p = text, *end = text + size; p < end; p += strnlen(p, (size_t)(end - p)) + 1)
+        if ((size_t)(end - p) > length && memcmp(p, mark, length) == 0)
+            return p + length;
+    return NULL;
+}
+
+static void look_at_lost(struct keeper *keeper, pid_t pid, const char *run_mark) {
+    char path[64];
+    AUTO_FREE char *text = NULL;
+    size_t size = 0, index = 0;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    if (getsid(pid) != pid || file_read(path, ENVIRON_BYTES_MAX, &text, &size) < 0)
+        return;
+    const char *name = environ_value(text, size, "HOLDFAST_SERVICE=");
+    if (!name || !environ_has(text, size, run_mark) ||
+        environ_value(text, size, "HOLDFAST_PROBE=") || !keeper_find(keeper, name, &index))
+        return;
+    struct service *service = &keeper->services.list[index];
+    struct unit *unit = keeper->units[index];
+    int64_t ticks = 0;
+    if (unit->slot != SLOT_NONE || launch_start_ticks(pid, &ticks) < 0 ||
+        (service_has_process(service) && service->pid == pid))
+        return;
+    if (!service_has_process(service))
+        service->state = SERVICE_STARTING;
+    service->wanted = true;
+    service->pid = pid;
+    service->started_ms = service->since_ms = clock_ms();
+    unit->start_ticks = ticks;
+}
+
+void tree_find_lost(struct keeper *keeper) {
+    AUTO_FREE char *run_mark = text_format("HOLDFAST_RUN=%s", keeper->run);
+    DIR *proc = opendir("/proc");
+    for (struct dirent *entry; proc && (entry = readdir(proc));)
+        if (isdigit((unsigned char)entry->d_name[0]))
+            look_at_lost(keeper, (pid_t)atoi(entry->d_name), run_mark);
+    if (proc)
+        closedir(proc);
 }

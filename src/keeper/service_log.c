@@ -2,6 +2,7 @@
 #include "keeper/service_log.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "keeper/log_ring.h"
 #include <errno.h>
@@ -95,12 +96,17 @@ static int rotate(struct service_log *log) {
     return 0;
 }
 
-/* Whole lines only, unless one is longer than a write. */
+/* Whole lines only. One longer than a write is cut, at a blank if there is one near, so that a
+ * secret stays in one piece for the mask. */
 static size_t cut_at_line(const char *chunk, size_t size) {
     const char *last = memrchr(chunk, '\n', size);
     if (last)
         return (size_t)(last - chunk) + 1;
-    return size == LOG_WRITE_BYTES ? size : 0;
+    if (size < LOG_WRITE_BYTES)
+        return 0;
+    const char *near = chunk + size - SECRET_BYTES_MAX;
+    const char *blank = memrchr(near, ' ', SECRET_BYTES_MAX);
+    return blank ? (size_t)(blank - chunk) + 1 : size;
 }
 
 /* What still fits the current file, in whole lines; a single line longer than a file goes alone. */
@@ -115,9 +121,15 @@ static size_t cut_to_file(const struct service_log *log, const char *chunk, size
     return log->size > 0 ? 0 : first ? (size_t)(first - chunk) + 1 : size;
 }
 
+/* Removed from outside: what is written to it now nobody would ever read. */
+static bool file_is_gone(const struct service_log *log) {
+    struct stat found;
+    return fstat(log->fd, &found) == 0 && found.st_nlink == 0;
+}
+
 static int write_some(struct service_log *log, char *chunk, size_t size) {
     size_t fits = cut_to_file(log, chunk, size);
-    if (fits == 0) {
+    if (fits == 0 || file_is_gone(log)) {
         int r = rotate(log);
         if (r < 0)
             return r;
@@ -138,7 +150,10 @@ static bool drain_once(struct service_log *log, char *chunk) {
     size_t size = cut_at_line(chunk, log_ring_peek(&log->ring, chunk));
     if (!size)
         return false;
+    int before = log->error;
     log->error = write_some(log, chunk, size);
+    if (log->error != before)
+        uv_async_send(&log->writer->room); /* the loop tells of it */
     return log->error == 0;
 }
 
@@ -461,9 +476,11 @@ struct service_log *service_log_close(struct service_log *log) {
     return NULL;
 }
 
-void service_log_set_limits(struct service_log *log, int64_t bytes_max, int64_t files) {
+void service_log_refit(struct service_log *log, int64_t bytes_max, int64_t files, uid_t owner) {
     log->bytes_max = bytes_max;
     log->files = files;
+    if (geteuid() == 0 && chown(log->fifo, owner, (gid_t)-1) < 0)
+        log_warning("%s: its log cannot be given to its user: %s", log->name, strerror(errno));
 }
 
 const char *service_log_fifo(const struct service_log *log) {

@@ -29,7 +29,7 @@ MUST_CHECK int service_log_open(struct log_writer *writer, uv_loop_t *loop,
                                 const struct service_log_options *options,
                                 struct service_log **ret);
 struct service_log *service_log_close(struct service_log *log); /* what it holds is written first */
-void service_log_set_limits(struct service_log *log, int64_t bytes_max, int64_t files);
+void service_log_refit(struct service_log *log, int64_t bytes_max, int64_t files, uid_t owner);
 const char *service_log_fifo(const struct service_log *log);
 /* Reads what is in the pipe now. `ended`: the process is gone, so its last line is ended for it
  * once the pipe is empty. */

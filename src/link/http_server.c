@@ -20,11 +20,15 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     BACKLOG = 1024,
+    PARAMETERS_MAX = 250,         /* of a URL: the library falls silent at some hundred more */
+    BODIES_BYTES_MAX = 256 << 20, /* of all requests together */
+    SPARE_DESCRIPTORS = 128,
     LINGER_MS_MAX = 2000,     /* after a refusal: reading on, so that the client sees the answer */
     ANSWER_MS_MAX = 600000,   /* a client that takes longer to read its answer is cut */
     BODY_BYTES_FIRST = 65536, /* reserved at once for a body; a promise of more costs nothing yet */
@@ -44,6 +48,8 @@ struct connection {
     struct deadlines *queue; /* NULL: no deadline */
     int64_t due_ms;
     int fd;
+    struct http_request
+        *request; /* between its URL and its end; the library may forget to end it */
 };
 struct deadlines {
     struct connection *first, *last;
@@ -83,6 +89,7 @@ struct http_server {
     http_handler *handler;
     void *context;
     size_t body_bytes_max;
+    size_t bodies_bytes; /* held now, of all requests together */
     char *server_name;
     uint16_t port;
     bool closing;
@@ -203,6 +210,24 @@ static void on_timer(uv_timer_t *timer) {
 
 /* --- connections --- */
 
+static void body_drop(struct http_request *request) {
+    request->server->bodies_bytes -= request->body.size;
+    buffer_deinit(&request->body);
+}
+
+static void request_free(struct http_request *request) {
+    if (!request)
+        return;
+    request->client->request = NULL;
+    if (request->response)
+        MHD_destroy_response(request->response);
+    body_drop(request);
+    url_query_deinit(&request->query);
+    free(request->path);
+    free(request->raw_query);
+    free(request);
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection, void **place,
                           enum MHD_ConnectionNotificationCode code) {
     struct http_server *server = context;
@@ -215,6 +240,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         *place = client;
     } else if (client) {
         deadline_clear(client);
+        request_free(client->request);
         free(client);
         *place = NULL;
     }
@@ -226,6 +252,44 @@ static struct connection *client_of(struct MHD_Connection *connection) {
 
 /* --- a request comes in --- */
 
+struct refusal {
+    const char *line, *body;
+};
+static const struct refusal too_large = {
+    "413 Content Too Large",
+    "{\"type\":\"about:blank\",\"title\":\"Content Too Large\",\"status\":413,"
+    "\"detail\":\"the body is larger than this server takes\"}\n"};
+static const struct refusal too_many_bodies = {
+    "503 Service Unavailable",
+    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
+    "\"detail\":\"too many large bodies are on their way at once; try again\"}\n"};
+static const struct refusal too_many_parameters = {
+    "414 URI Too Long",
+    "{\"type\":\"about:blank\",\"title\":\"URI Too Long\",\"status\":414,"
+    "\"detail\":\"more than 250 parameters in the URL; send them as a body\"}\n"};
+
+/* The library can queue no answer while a body comes in, or before it has read the URL. So this one
+ * is written past it, and the rest is read for a while and dropped: closing at once would reset the
+ * connection and could take the answer away from the client. */
+static void request_refuse(struct http_request *request, const struct refusal *refusal) {
+    AUTO_FREE char *answer = text_format("HTTP/1.1 %s\r\nContent-Type: application/problem+json\r\n"
+                                         "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                                         refusal->line, strlen(refusal->body), refusal->body);
+    int fd = request->client->fd;
+    (void)!send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+    shutdown(fd, SHUT_WR);
+    body_drop(request);
+    request->state = REQUEST_REFUSED;
+    deadline_set(request->server, request->client, DEADLINE_LINGER);
+}
+
+static size_t count_parameters(const char *query) {
+    size_t count = 0;
+    for (; *query; query++)
+        count += *query == '&';
+    return count;
+}
+
 /* Takes the path from the raw URI: what the library decodes ends at a %00 and loses %2F. */
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection) {
     struct http_request *request = memory_new(sizeof *request);
@@ -233,31 +297,16 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     request->server = context;
     request->connection = connection;
     request->client = client_of(connection);
+    request_free(request->client->request);
+    request->client->request = request;
     request->path = url_decode((struct slice){uri, path_size}, false);
     request->raw_query = text_copy(uri[path_size] ? uri + path_size + 1 : "");
     request->bad_url = url_holds_nul(uri);
-    if (request->client->queue != &request->server->deadlines[DEADLINE_REQUEST])
+    if (count_parameters(request->raw_query) >= PARAMETERS_MAX)
+        request_refuse(request, &too_many_parameters);
+    else if (request->client->queue != &request->server->deadlines[DEADLINE_REQUEST])
         deadline_set(request->server, request->client, DEADLINE_REQUEST);
     return request;
-}
-
-/* The library can queue no answer while a body comes in. So this one is written past it, and the
- * rest is read for a while and dropped: closing at once would reset the connection and could take
- * the answer away from the client. */
-static void request_refuse_size(struct http_request *request) {
-    static const char body[] =
-        "{\"type\":\"about:blank\",\"title\":\"Content Too Large\",\"status\":413,"
-        "\"detail\":\"the body is larger than this server takes\"}\n";
-    AUTO_FREE char *answer =
-        text_format("HTTP/1.1 413 Content Too Large\r\nContent-Type: application/problem+json\r\n"
-                    "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                    sizeof body - 1, body);
-    int fd = request->client->fd;
-    (void)!send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
-    shutdown(fd, SHUT_WR);
-    buffer_deinit(&request->body);
-    request->state = REQUEST_REFUSED;
-    deadline_set(request->server, request->client, DEADLINE_LINGER);
 }
 
 static void request_begin(struct http_request *request, const char *method) {
@@ -266,7 +315,7 @@ static void request_begin(struct http_request *request, const char *method) {
     const char *text = http_request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     size_t size = text ? strtoull(text, NULL, 10) : 0; /* checked by the library */
     if (size > request->server->body_bytes_max)
-        request_refuse_size(request);
+        request_refuse(request, &too_large);
     else if (size)
         buffer_reserve(&request->body, size < BODY_BYTES_FIRST ? size : BODY_BYTES_FIRST);
 }
@@ -275,10 +324,14 @@ static void request_take(struct http_request *request, const char *data, size_t 
     if (request->state == REQUEST_REFUSED)
         return;
     must(request->state == REQUEST_READING);
-    if (size > request->server->body_bytes_max - request->body.size)
-        request_refuse_size(request);
-    else
+    if (size > request->server->body_bytes_max - request->body.size) {
+        request_refuse(request, &too_large);
+    } else if (size > BODIES_BYTES_MAX - request->server->bodies_bytes) {
+        request_refuse(request, &too_many_bodies);
+    } else {
         buffer_add(&request->body, data, size);
+        request->server->bodies_bytes += size;
+    }
 }
 
 /* --- parked --- */
@@ -407,13 +460,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     *place = NULL;
     if (request->state != REQUEST_REFUSED)
         deadline_set(request->server, request->client, DEADLINE_NEXT);
-    if (request->response)
-        MHD_destroy_response(request->response);
-    buffer_deinit(&request->body);
-    url_query_deinit(&request->query);
-    free(request->path);
-    free(request->raw_query);
-    free(request);
+    request_free(request);
 }
 
 struct cut_body {
@@ -599,6 +646,10 @@ static int listen_open(const char *host, uint16_t port, uint16_t *ret_port) {
 static struct MHD_Daemon *daemon_start(struct http_server *server, int fd,
                                        const struct http_server_options *options) {
     unsigned connections_max = options->connections_max ? options->connections_max : 4096;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > SPARE_DESCRIPTORS &&
+        connections_max > files.rlim_cur - SPARE_DESCRIPTORS)
+        connections_max = (unsigned)(files.rlim_cur - SPARE_DESCRIPTORS);
     unsigned idle_s = ((options->idle_ms_max ? options->idle_ms_max : 75000) + 999) / 1000;
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
                             on_access, server, MHD_OPTION_LISTEN_SOCKET, fd,

@@ -244,6 +244,27 @@ static void test_too_large(void **state) {
 
 /* --- parked --- */
 
+/* The library goes silent at some hundred parameters, and forgets to end such a request. */
+static void work_many_parameters(struct peer *peer) {
+    AUTO_BUFFER struct buffer request = {0};
+    buffer_add_text(&request, "GET /tell?");
+    for (int i = 0; i < 1000; i++)
+        buffer_print(&request, "a%d=b&", i);
+    buffer_add_text(&request, " HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask(peer, request.data);
+}
+
+static void test_many_parameters(void **state) {
+    struct fixture f = {0};
+    open_with(&f, (struct http_server_options){0});
+    struct peer peer = run_peer(&f, work_many_parameters);
+    assert_true(peer.received.size > 20);
+    assert_memory_equal(peer.received.data, "HTTP/1.1 414 ", 13);
+    buffer_deinit(&peer.received);
+    assert_int_equal(f.handled, 0);
+    close_all(&f);
+}
+
 static void answer_parked(uv_timer_t *timer) {
     struct fixture *f = timer->data;
     if (!f->parked_count)
@@ -534,6 +555,7 @@ int main(void) {
         cmocka_unit_test(test_reading),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_many_parameters),
         cmocka_unit_test(test_parked),
         cmocka_unit_test(test_gone_while_parked),
         cmocka_unit_test(test_close_with_parked),

@@ -80,10 +80,10 @@ int config_files_open(const char *path, struct config_files *ret) {
     size_t size = 0;
     *ret = (struct config_files){.replay = true};
     int r = file_read(path, RECORD_BYTES_MAX, &text, &size);
-    if (r < 0)
-        return r;
-    r = parse((struct slice){text, size}, ret);
-    explicit_bzero(text, size);
+    if (r == 0) {
+        r = parse((struct slice){text, size}, ret);
+        explicit_bzero(text, size);
+    }
     if (r < 0)
         config_files_deinit(ret);
     return r;

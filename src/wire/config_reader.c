@@ -174,8 +174,9 @@ static int read_option(struct reader *reader, const struct yaml_node *node,
         return 0;
     AUTO_FREE char *expected = NULL;
     if (option_set(&option->def, target, text, &expected) < 0)
-        return reader_error(reader, node, "%s: '%s' was found, expected %s", option->def.name, text,
-                            expected);
+        /* As written: what stands behind ${...} may be a secret in the wrong place. */
+        return reader_error(reader, node, "%s: '%s' was found, expected %s", option->def.name,
+                            strstr(node->text, "${") ? node->text : text, expected);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "wire/config_reader.h"
 #include "wire/dotenv.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pwd.h>
 #include <signal.h>
@@ -177,9 +178,19 @@ static int set_host_port(struct reader *reader, const struct yaml_node *node, co
     if (!port || !address[0])
         return reader_error(reader, node, "'%.*s': expected ADDRESS:PORT, such as 127.0.0.1:5432",
                             (int)size, text);
-    bool name = strcmp(address, "localhost") == 0;
+    size_t length = strlen(address);
+    bool brackets = address[0] == '[' && address[length - 1] == ']';
+    if (brackets)
+        address[length - 1] = 0;
+    const char *host = strcmp(address, "localhost") == 0 ? "127.0.0.1" : address + brackets;
+    unsigned char binary[16];
+    if (inet_pton(AF_INET, host, binary) != 1 && inet_pton(AF_INET6, host, binary) != 1)
+        return reader_error(reader, node,
+                            "'%s' is not a numeric address; a probe looks at this machine: use "
+                            "127.0.0.1",
+                            host);
     free(probe->host);
-    probe->host = text_copy(name ? "127.0.0.1" : address);
+    probe->host = text_copy(host);
     probe->port = (uint16_t)port;
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/test.h"
 #include "base/text.h"
 #include "wire/config.h"
+#include "wire/config_files.h"
 #include "wire/dotenv.h"
 #include <errno.h>
 #include <stdio.h>
@@ -164,6 +165,41 @@ static void test_aliases_and_files(void **state) {
     assert_string_equal(config->bots[0].token.value, "777777:from-a-file");
 }
 
+static void test_systemd_credentials(void **state) {
+    AUTO_FREE char *credential = path_join(folder, "BOT_TOKEN");
+    assert_int_equal(file_replace_fast(credential, slice_of("888888:from-systemd\n"), 0600), 0);
+    setenv("CREDENTIALS_DIRECTORY", folder, 1);
+    int r = load("bots: {m: {token: ${BOT_TOKEN}}}\nservices: {a: {command: x}}\n", NULL);
+    unsetenv("CREDENTIALS_DIRECTORY");
+    unlink(credential);
+    assert_int_equal(r, 0);
+    assert_string_equal(config->bots[0].token.value, "888888:from-systemd");
+}
+
+/* What was in force is read again whole, whatever became of the files. */
+static void test_record_and_replay(void **state) {
+    AUTO_FREE char *record = path_join(folder, "record");
+    const char *yaml = "bots: {m: {token: ${BOT_TOKEN}}}\nservices: {a: {command: x}}\n";
+    assert_int_equal(load(yaml, "BOT_TOKEN=999999:recorded\n"), 0);
+    struct config_files files = {0};
+    config = config_free(config);
+    assert_int_equal(config_load_files(config_path, "/tmp/run", &files, &config, &errors), 0);
+    assert_int_equal(config_files_save(&files, record), 0);
+    config_files_deinit(&files);
+    config = config_free(config);
+    AUTO_FREE char *absolute = text_copy(config_path);
+    unlink(config_path);
+    unlink(env_path);
+    assert_int_equal(config_files_open(record, &files), 0);
+    int r = config_load_files(absolute, "/tmp/run", &files, &config, &errors);
+    config_files_deinit(&files);
+    assert_int_equal(file_replace_fast(record, slice_of("/x\n99\nshort\n"), 0600), 0);
+    assert_int_equal(config_files_open(record, &files), -EPROTO);
+    unlink(record);
+    assert_int_equal(r, 0);
+    assert_string_equal(config->bots[0].token.value, "999999:recorded");
+}
+
 static void test_missing_file(void **state) {
     assert_int_equal(config_load("/nonexistent/x.yaml", NULL, &config, &errors), -ENOENT);
 }
@@ -193,6 +229,8 @@ int main(void) {
         TEST(test_yaml_traps),
         TEST(test_dotenv_errors_have_places),
         TEST(test_aliases_and_files),
+        TEST(test_systemd_credentials),
+        TEST(test_record_and_replay),
         TEST(test_missing_file),
         cmocka_unit_test(test_dotenv_values),
     };

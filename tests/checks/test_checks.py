@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
+import docs
 import includes
 import needed
 import style
@@ -77,6 +78,15 @@ class ChecksTests(unittest.TestCase):
         more = {"m": ["libc.so.6", "libm.so.6", "libz.so.1"]}
         self.assertEqual(len(list(needed.problems(self.root, more))), 1)
         self.assertEqual(len(list(needed.problems(self.root, {"none": []}))), 1)
+
+    def test_docs_without_an_option_and_with_a_dead_link(self):
+        self.write("src/wire/config.c", '{{"retry", OPTION_INT, 0},\n {"delay", OPTION_INT, 0}}')
+        self.write("docs/config.md", "| `delay` | see [the map](map.md), [more](no.md) |")
+        self.write("docs/map.md", "")
+        found = list(docs.problems(self.root))
+        self.assertEqual(len(found), 2, found)
+        self.assertIn("option retry", found[0])
+        self.assertIn("links to no.md", found[1])
 
     def test_style_finds_layout_and_a_missing_mark(self):
         shutil.copy(pathlib.Path(__file__).parents[2] / ".clang-format", self.root)

@@ -116,12 +116,29 @@ class Gateway(HubCase):
             self.assertEqual((through.status, through.body), (direct.status, direct.body))
         for root in ("/bot", "/telegram//bot", "/telegram/bot"):  # as libraries join it
             self.assertEqual(self.get(self.hub_url(f"{root}main/getMe")).body, direct.body, root)
+        afar = {"X-Forwarded-For": "192.0.2.1"}
+        self.assertEqual(self.get(self.hub_url("/telegram/botmain/getMe"), headers=afar).status, 401)
+        self.assertEqual(self.get(self.hub_url(f"/telegram/bot{TOKEN}/getMe"), headers=afar).status, 200)
         sent = self.call("sendMessage", chat_id=42, text="hello")
         self.assertEqual(sent.json["result"]["text"], "hello")
         self.assertEqual(self.bot_texts(), ["hello"])
         unknown = self.call("noSuchMethod")
         self.assertEqual((unknown.status, unknown.json["ok"]), (404, False))
         self.assertEqual(self.call("getMe", "nobody").status, 401)
+
+    def test_a_declared_consumer_is_owed_its_updates_before_its_first_poll(self):
+        services = {name: {"command": "true", "consumer": "main"} for name in ("one", "two")}
+        self.start_sim("--bot", f"{TOKEN}=main_bot")
+        hub = self.start_hub(services=services)
+        for text in ("first", "second"):
+            self.say(text)
+        self.wait("the first has them", lambda: len(self.updates("main.one")) == 2)
+        last = self.updates("main.one")[-1]["update_id"]
+        self.assertEqual(self.updates("main.one", offset=last + 1), [])
+        hub.kill()
+        self.start_hub(services=services)
+        self.assertEqual([u["message"]["text"] for u in self.updates("main.two", timeout=10)],
+                         ["first", "second"])
 
     def test_own_methods_never_reach_telegram(self):
         self.start_both()

@@ -346,6 +346,15 @@ services:
         self.assertIn(str(self.folder / "file/data"), done.stderr)
         self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
 
+    def test_print_shows_what_holds_and_no_secret(self):
+        token = "123456789:" + "A" * 35
+        self.write_config({"http": {"token": "a-secret-of-the-http-side"},
+                           "bots": {"main": {"token": token}}, "services": {"a": {"command": "true"}}})
+        shown = self.holdfast("check", "--print").stdout
+        self.assertIn("stop_timeout", shown)
+        self.assertNotIn(token, shown)
+        self.assertNotIn("a-secret-of-the-http-side", shown)
+
     def test_command_that_is_not_there(self):
         self.write_config("services: {a: {command: no-such-program-here}}")
         self.assertIn("no-such-program-here", self.holdfast("check", code=78).stderr)
@@ -534,6 +543,17 @@ class LockTests(KeeperCase):
         self.assertIn(str(up.pid), second.stderr)
         self.assertEqual(len(second.stderr.strip().splitlines()), 1, second.stderr)
         self.assertEqual(self.pids(), before)
+
+
+    def test_replace_takes_over_in_order(self):
+        first = self.up({"services": {"a": self.counter()}})
+        self.wait_ready("a")
+        before = self.service("a")["pid"]
+        second = self.start("holdfast", "up", "-c", self.config, "--run", self.run_folder, "--replace")
+        self.assertEqual(first.wait(), 0, first.stderr)
+        self.assertFalse(harness.alive(before))
+        self.wait("the second holds it", lambda: self.status()["pid"] == second.pid)
+        self.wait_ready("a")
 
 
 class LogTests(KeeperCase):
