@@ -316,6 +316,36 @@ static void test_three_quick_tries_then_each_cycle_until_its_time_is_over(void *
     end(&b);
 }
 
+/* The urgent one failed last and rests: the next try of the way is its all the same. */
+static void test_first_try_of_the_way_is_for_the_most_important(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t urgent = accept(&b, ALERT_CRITICAL, "a");
+    fly(&b, urgent);
+    came_back(&b, urgent, GATEWAY_ANSWERED, TELEGRAM_TRANSIENT, "502");
+    (void)accept(&b, ALERT_LOW, "b");
+    for (int i = 0; i < 3; i++) {
+        for (int n = 0; n < 50 && !find(&b, ALERTS_DO_QUEUE); n++)
+            later(&b);
+        fly(&b, urgent);
+        came_back(&b, urgent, GATEWAY_ANSWERED, TELEGRAM_TRANSIENT, "502");
+    }
+    end(&b);
+}
+
+static void test_escalation_is_no_repeat(void **state) {
+    struct bench b;
+    begin(&b);
+    struct alert alert = alert_of(ALERT_LOW, "a");
+    alert.dedup_key = (char *)"disk";
+    stored(&b, intake(&b, &alert), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 1);
+    alert.priority = ALERT_CRITICAL;
+    stored(&b, intake(&b, &alert), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 2);
+    end(&b);
+}
+
 static void test_parts_and_replay(void **state) {
     struct bench b;
     begin(&b);
@@ -544,6 +574,8 @@ int main(void) {
         cmocka_unit_test(test_endings),
         cmocka_unit_test(test_markup_is_given_up_once),
         cmocka_unit_test(test_three_quick_tries_then_each_cycle_until_its_time_is_over),
+        cmocka_unit_test(test_first_try_of_the_way_is_for_the_most_important),
+        cmocka_unit_test(test_escalation_is_no_repeat),
         cmocka_unit_test(test_parts_and_replay),
         cmocka_unit_test(test_restart_knows_what_may_have_arrived),
         cmocka_unit_test(test_crashes_lose_nothing),

@@ -419,6 +419,21 @@ static void test_limits_and_close(void **state) {
     end(&b);
 }
 
+static void test_slow_calls_leave_places_for_the_critical(void **state) {
+    struct bench b;
+    begin(&b);
+    b.options.rate_all.burst = b.options.rate_all.count = 1000;
+    b.gateway = gateway_free(b.gateway);
+    b.gateway = gateway_new(&b.options);
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_START});
+    for (uint64_t i = 1; i <= b.options.in_flight_max; i++)
+        ask_send(&b, i, (int64_t)i, ALERT_HIGH);
+    assert_null(find(&b, GATEWAY_DO_SEND));
+    ask_send(&b, 500, 500, ALERT_CRITICAL);
+    assert_int_equal(must_find(&b, GATEWAY_DO_SEND)->request, 500);
+    end(&b);
+}
+
 static void test_group_budget(void **state) {
     struct bench b;
     begin(&b);
@@ -654,6 +669,7 @@ int main(void) {
         cmocka_unit_test(test_429_is_waited_out),
         cmocka_unit_test(test_connect_failures_are_retried_and_unknown_is_told),
         cmocka_unit_test(test_limits_and_close),
+        cmocka_unit_test(test_slow_calls_leave_places_for_the_critical),
         cmocka_unit_test(test_group_budget),
         cmocka_unit_test(test_crashes_lose_and_repeat_nothing),
     };

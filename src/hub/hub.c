@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 
 enum { PORTS_TRIED = 50, STOP_MS_MAX = 5000, CONNECTIONS_OUT = 256 };
@@ -305,17 +304,6 @@ static void free_all(struct hub *hub) {
     must(uv_loop_close(&hub->loop) == 0);
 }
 
-/* As many files as allowed: each client is one. And no core file: tokens would be in it (a limit
- * of 1 byte also keeps the kernel from handing the core to a program). */
-static void set_limits(void) {
-    struct rlimit files, core = {1, 1};
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
-    (void)setrlimit(RLIMIT_CORE, &core);
-}
-
 int hub_run(struct hub *hub, const struct config *config, const struct hub_options *options) {
     hub->config = config;
     hub->options = *options;
@@ -323,7 +311,6 @@ int hub_run(struct hub *hub, const struct config *config, const struct hub_optio
     hub->wall_offset_ms = clock_wall_ms() - hub->started_ms;
     if (getrandom(&hub->seed, sizeof hub->seed, 0) < 0)
         hub->seed = (uint64_t)clock_wall_ms();
-    set_limits();
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is a full disk, not the end */
     must(uv_loop_init(&hub->loop) == 0);
     make_engines(hub);
