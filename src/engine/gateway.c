@@ -137,6 +137,7 @@ void gateway_declare(struct gateway *g, const char *name) {
 
 static void on_start(struct gateway *g, const struct gateway_event *event, int64_t now,
                      struct gateway_commands *commands) {
+    gateway_save_declared(g, now, commands); /* before anything is let go */
     g->disk_dropped = g->held_first - 1;
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
         if (g->consumers[i].confirmed > g->seq_last)
