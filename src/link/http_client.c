@@ -17,6 +17,7 @@
 enum {
     HANDLES_IDLE_MAX = 64,
     HEADER_BYTES_MAX = 256 * 1024,
+    WAITING_LOOK_MS = 50,
     CONNECTION_IDLE_S_MAX = 60, /* below what servers keep: fewer requests meet a closing peer */
 };
 
@@ -31,6 +32,7 @@ struct http_call {
     struct buffer body;
     size_t answer_bytes_max, header_bytes;
     bool headers_whole;
+    int64_t due_ms;   /* of the loop's clock: its time is over then */
     bool started;     /* an attempt had its connection */
     long sent_before; /* what a proxy was told until then */
     bool repeat_refused, too_large, bad_options;
@@ -47,6 +49,8 @@ struct http_client {
     uv_timer_t timer;
     CURLM *multi;
     struct http_call *calls; /* under way */
+    size_t call_count, connections_max;
+    uv_timer_t waiting; /* runs while more calls are under way than there may be connections */
     CURL *idle[HANDLES_IDLE_MAX];
     size_t idle_count;
     struct socket_watch **watches; /* by descriptor */
@@ -98,6 +102,10 @@ static int on_request(void *context, char *their_ip, char *our_ip, int their_por
         return CURL_PREREQFUNC_ABORT;
     }
     return CURL_PREREQFUNC_OK;
+}
+
+static int64_t total_ms_of(const struct http_call_options *options) {
+    return options->total_ms_max ? options->total_ms_max : 60000;
 }
 
 /* --- easy handles --- */
@@ -187,7 +195,7 @@ static void call_set_method(struct http_call *call, const struct http_call_optio
 static void call_set_options(struct http_call *call, const struct http_call_options *options) {
     CURL *easy = call->easy;
     int64_t connect_ms = options->connect_ms_max ? options->connect_ms_max : 10000;
-    int64_t total_ms = options->total_ms_max ? options->total_ms_max : 60000;
+    int64_t total_ms = total_ms_of(options);
     call->answer_bytes_max = options->answer_bytes_max ? options->answer_bytes_max : 64u << 20;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
@@ -212,6 +220,7 @@ static struct http_call *call_free(struct http_call *call) {
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, NULL);
     easy_give(client, call->easy);
+    client->call_count--;
     *(call->previous ? &call->previous->next : &client->calls) = call->next;
     if (call->next)
         call->next->previous = call->previous;
@@ -327,6 +336,24 @@ static void on_timer(uv_timer_t *timer) {
     deliver_finished(client);
 }
 
+/* The library does not look at the time of a call that waits for a free connection. */
+static void on_waiting(uv_timer_t *timer) {
+    struct http_client *client = timer->data;
+    int64_t now = (int64_t)uv_now(client->loop);
+    client->delivering = true;
+    for (struct http_call *call = client->calls; call && !client->closing;) {
+        bool over = !call->started && call->due_ms <= now;
+        if (over)
+            call_deliver(call, CURLE_OPERATION_TIMEDOUT);
+        call = over ? client->calls : call->next; /* a callback may have changed the list */
+    }
+    client->delivering = false;
+    if (client->closing)
+        client_shut(client);
+    else if (client->call_count <= client->connections_max)
+        uv_timer_stop(&client->waiting);
+}
+
 static int on_timeout_wanted(CURLM *multi, long timeout_ms, void *context) {
     struct http_client *client = context;
     if (timeout_ms < 0)
@@ -385,6 +412,9 @@ void http_call_start(struct http_client *client, const struct http_call_options 
     if (client->calls)
         client->calls->previous = call;
     client->calls = call;
+    call->due_ms = (int64_t)uv_now(client->loop) + total_ms_of(options);
+    if (++client->call_count > client->connections_max)
+        uv_timer_start(&client->waiting, on_waiting, WAITING_LOOK_MS, WAITING_LOOK_MS);
     call_set_options(call, options);
     if (call->bad_options) /* reported by the loop like every other failure */
         curl_easy_setopt(call->easy, CURLOPT_URL, "");
@@ -432,6 +462,7 @@ static void client_shut(struct http_client *client) {
             uv_close((uv_handle_t *)&client->watches[i]->poll, on_watch_closed);
     }
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&client->waiting, on_timer_closed);
 }
 
 struct http_client *http_client_open(uv_loop_t *loop, uint32_t connections_max) {
@@ -444,10 +475,12 @@ struct http_client *http_client_open(uv_loop_t *loop, uint32_t connections_max) 
     client->loop = loop;
     client->multi = curl_multi_init();
     must(client->multi);
-    client->handles_open = 1;
-    client->timer.data = client;
+    client->handles_open = 2;
+    client->timer.data = client->waiting.data = client;
     uv_timer_init(loop, &client->timer);
+    uv_timer_init(loop, &client->waiting);
     long count = connections_max ? (long)connections_max : 64;
+    client->connections_max = (size_t)count;
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);
