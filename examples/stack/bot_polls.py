@@ -8,8 +8,10 @@ import sys
 import urllib.error
 import urllib.request
 
-# The bot polls for 2 s at a time; after troubles its library pauses some seconds more each time.
-SILENT_SECONDS = 15
+SILENT_SECONDS = 15  # the bot polls for 2 s at a time
+# After troubles its library pauses longer each time, up to 30 s: so long it may need to find a hub
+# that was away.
+SILENT_SECONDS_AFTER_THE_HUB = 40
 
 
 def health():
@@ -36,9 +38,10 @@ def main():
     if consumer is None or consumer["polling"] or consumer["last_poll_ago"] is None:
         return 0
     # Before the hub was there, nobody could ask it.
+    came_back = consumer["last_poll_ago"] < answer["uptime_seconds"]
     silent = min(consumer["last_poll_ago"], answer["uptime_seconds"])
     print(f"has not asked for updates for {silent} s")
-    return int(silent > SILENT_SECONDS)
+    return int(silent > (SILENT_SECONDS if came_back else SILENT_SECONDS_AFTER_THE_HUB))
 
 
 if __name__ == "__main__":
