@@ -11,7 +11,13 @@
 #include <sys/random.h>
 #include <sysexits.h>
 
-enum { PORTS_TRIED = 50, STOP_MS_MAX = 5000, CONNECTIONS_OUT = 256 };
+enum {
+    PORTS_TRIED = 50,
+    STOP_MS_MAX = 5000,
+    DRAIN_MS = 1500,
+    GIVEN_MS_MAX = 3000,
+    CONNECTIONS_OUT = 256
+};
 
 int64_t hub_now(const struct hub *hub) {
     return clock_ms() + hub->wall_offset_ms;
@@ -240,10 +246,19 @@ static bool is_quiet(const struct hub *hub) {
     return hub->commits == 0;
 }
 
+static void begin_close(struct hub *hub) {
+    hub->stopping = true;
+    hub->stop_at_ms = clock_ms() + STOP_MS_MAX;
+    for (size_t i = 0; i < hub->bot_count; i++)
+        gateway_feed(&hub->bots[i], &(struct gateway_event){.on = GATEWAY_ON_CLOSE});
+}
+
 /* What is under way may finish: a send that is cut off here would be an unknown one. */
 static void on_stop_timer(uv_timer_t *timer) {
     struct hub *hub = timer->data;
-    if (hub->closed || (!is_quiet(hub) && clock_ms() < hub->stop_at_ms))
+    if (!hub->stopping && clock_ms() >= hub->drained_at_ms)
+        begin_close(hub);
+    if (!hub->stopping || hub->closed || (!is_quiet(hub) && clock_ms() < hub->stop_at_ms))
         return;
     hub->closed = true;
     /* Closing the server answers and frees all requests: nobody else may answer one after it. */
@@ -253,16 +268,17 @@ static void on_stop_timer(uv_timer_t *timer) {
     http_server_close(hub->server, on_server_closed, hub);
 }
 
+/* A bot that was just given updates answers them now: its sends are still served for a moment,
+ * while nobody is given anything more. A stock bot would drop what it cannot answer. */
 static void on_signal(uv_signal_t *handle, int number) {
     struct hub *hub = handle->data;
-    if (hub->stopping)
+    if (hub->draining)
         return;
-    hub->stopping = true;
-    hub->stop_at_ms = clock_ms() + STOP_MS_MAX;
+    int64_t now = clock_ms();
+    hub->draining = true;
+    hub->drained_at_ms = hub->given_ms && now - hub->given_ms < GIVEN_MS_MAX ? now + DRAIN_MS : now;
     log_info("stopping");
     (void)notify_send("STOPPING=1");
-    for (size_t i = 0; i < hub->bot_count; i++)
-        gateway_feed(&hub->bots[i], &(struct gateway_event){.on = GATEWAY_ON_CLOSE});
     gateway_stop_polls(hub);
     uv_timer_start(&hub->stop_timer, on_stop_timer, 0, 20);
 }

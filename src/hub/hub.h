@@ -97,9 +97,10 @@ struct hub {
         int64_t built_ms;
     } health;
     uint16_t port;
-    int64_t stop_at_ms;
-    size_t commits; /* handed to the store and not yet told of */
-    bool stopping, closed;
+    int64_t stop_at_ms, drained_at_ms;
+    int64_t given_ms;                /* a consumer was last given updates, clock_ms(); 0: never */
+    size_t commits;                  /* handed to the store and not yet told of */
+    bool draining, stopping, closed; /* one after the other */
 };
 
 /* hub.c */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Carries out what the gateway engines say. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "hub/hub.h"
@@ -179,6 +180,8 @@ void gateway_start_call(struct exchange *exchange) {
 static void do_answer(struct hub_bot *bot, struct gateway_command *command) {
     struct exchange *exchange = exchange_of(command->request);
     http_respond_json(exchange->request, 200, buffer_slice(&command->body));
+    if (command->body.size > strlen("{\"ok\":true,\"result\":[]}"))
+        bot->hub->given_ms = clock_ms();
     exchange_free(exchange);
 }
 

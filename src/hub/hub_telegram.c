@@ -113,6 +113,10 @@ static bool is_true(struct http_request *request, const char *name) {
 typedef void method(struct who *who, struct http_request *request);
 
 static void get_updates(struct who *who, struct http_request *request) {
+    if (who->bot->hub->draining) { /* what it confirms, it confirms again to the next hub */
+        http_respond_json(request, 200, slice_of("{\"ok\":true,\"result\":[]}"));
+        return;
+    }
     AUTO_BUFFER struct buffer kinds = {0};
     struct exchange *exchange = exchange_new(EXCHANGE_CALL, who->bot);
     struct gateway_event event = {.on = GATEWAY_ON_ASK,
