@@ -132,7 +132,12 @@ static void read_bot(struct reader *reader, const struct yaml_node *key,
                      "bot '%s' has no token: add `token: ${BOT_TOKEN}` and put "
                      "BOT_TOKEN=... (from @BotFather) into .env",
                      key->text);
-    else if (secret_is_set(&bot->token) && !token_well_formed(bot->token.value))
+    else if (!secret_is_set(&bot->token))
+        reader_error(
+            reader, yaml_tree_get(node, "token"),
+            "the token of bot '%s' is empty: put BOT_TOKEN=... (from @BotFather) into .env",
+            key->text);
+    else if (!token_well_formed(bot->token.value))
         reader_error(reader, yaml_tree_get(node, "token"),
                      "the token of bot '%s' is not of the form "
                      "123456:ABC-DEF...; copy it again from @BotFather",

@@ -200,6 +200,12 @@ static void test_record_and_replay(void **state) {
     assert_string_equal(config->bots[0].token.value, "999999:recorded");
 }
 
+static void test_an_empty_token_is_missing(void **state) {
+    const char *yaml = "bots: {m: {token: ${BOT_TOKEN}}}\nservices: {a: {command: x}}\n";
+    assert_int_equal(load(yaml, "BOT_TOKEN=\n"), CONFIG_INVALID);
+    assert_error("holdfast.yaml:1:19", "is empty");
+}
+
 static void test_missing_file(void **state) {
     assert_int_equal(config_load("/nonexistent/x.yaml", NULL, &config, &errors), -ENOENT);
 }
@@ -223,15 +229,11 @@ static void test_dotenv_values(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_reads_the_config_of_the_docs),
-        TEST(test_tells_every_error_with_its_place),
-        TEST(test_checks_what_belongs_together),
-        TEST(test_yaml_traps),
-        TEST(test_dotenv_errors_have_places),
-        TEST(test_aliases_and_files),
-        TEST(test_systemd_credentials),
-        TEST(test_record_and_replay),
-        TEST(test_missing_file),
+        TEST(test_reads_the_config_of_the_docs), TEST(test_tells_every_error_with_its_place),
+        TEST(test_checks_what_belongs_together), TEST(test_yaml_traps),
+        TEST(test_dotenv_errors_have_places),    TEST(test_aliases_and_files),
+        TEST(test_systemd_credentials),          TEST(test_record_and_replay),
+        TEST(test_an_empty_token_is_missing),    TEST(test_missing_file),
         cmocka_unit_test(test_dotenv_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
