@@ -112,6 +112,7 @@ static void restore_consumer(struct gateway *g, const struct record *record) {
     consumer->confirmed = record->seq;
     consumer->epoch = record->epoch;
     consumer->kinds = record->mask;
+    consumer->ahead = record->offset;
     consumer->seen_ms = consumer->seen_saved_ms = record->at_ms;
     /* Its updates may all be gone from the disk: numbers go on behind them. */
     if (g->seq_last < record->seq) {
@@ -242,7 +243,7 @@ static void consumer_figures(const struct gateway *g, size_t slot, struct gatewa
         consumer->confirmed + 1 > g->held_first ? consumer->confirmed + 1 : g->held_first;
     for (int64_t seq = from; seq <= g->seq_last; seq++) {
         const struct held *held = gateway_held(g, seq);
-        if (!held->durable || held->hidden & UINT64_C(1) << slot)
+        if (held->hidden & UINT64_C(1) << slot)
             continue;
         into->oldest_ms = into->oldest_ms ? into->oldest_ms : held->received_ms;
         into->waiting++;

@@ -2,9 +2,11 @@
 /* gateway.h - what the hub decides for one bot: polling Telegram, keeping updates for consumers,
  * sending in order of importance inside the budgets. Pure: step(state, event, now) -> commands.
  *
- * The order that loses nothing: updates are persisted; when they are on disk (ON_STORED) they are
- * shown to consumers and Telegram is polled with a higher offset, which is what makes it forget
- * them. A consumer's answer waits for the commit of what that same poll confirmed.
+ * The order that loses nothing: updates are persisted, and only when they are on disk (ON_STORED)
+ * is Telegram polled with a higher offset, which is what makes it forget them. Consumers are given
+ * them meanwhile: a bot need not wait for our disk, since what a crash takes from us Telegram still
+ * has. It comes again then, and a consumer whose offset says that it had it is not given it twice.
+ * A consumer's answer waits for the commit of what that same poll confirmed.
  *
  * Positions are own numbers (seq), because update ids may start anew at a lower number after a
  * silence; a run of growing ids is an epoch. `now` is milliseconds and never goes back; it goes on

@@ -31,11 +31,19 @@ uint64_t gateway_kinds(const struct gateway *g) {
     return kinds ? kinds : telegram_kinds_default();
 }
 
-uint64_t gateway_hidden_for(const struct gateway *g, uint64_t kind_bit) {
+/* Its offset says that it had this one: from us, before a crash came between bot and disk, or from
+ * Telegram itself. Only just behind the offset, because ids may begin anywhere after a silence. */
+static bool had_it(const struct gateway *g, const struct consumer *c, int64_t id) {
+    return id >= g->offset && id < c->ahead && c->ahead - id <= LIMIT_MAX;
+}
+
+uint64_t gateway_hidden_for(const struct gateway *g, int64_t id, uint64_t kind_bit) {
     uint64_t hidden = 0;
-    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
-        if (g->consumers[i].name && !(g->consumers[i].kinds & kind_bit))
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
+        const struct consumer *c = &g->consumers[i];
+        if (c->name && (!(c->kinds & kind_bit) || had_it(g, c, id)))
             hidden |= UINT64_C(1) << i;
+    }
     return hidden;
 }
 
@@ -103,8 +111,7 @@ static bool is_hidden(const struct gateway *g, const struct consumer *c, const s
 /* What it does not see at its head is as good as confirmed. */
 static void skip_hidden(struct gateway *g, struct consumer *c) {
     for (int64_t seq = first_of(g, c); seq <= g->seq_last; seq++) {
-        const struct held *held = gateway_held(g, seq);
-        if (!held->durable || !is_hidden(g, c, held))
+        if (!is_hidden(g, c, gateway_held(g, seq)))
             return;
         c->confirmed = seq;
     }
@@ -121,8 +128,6 @@ static void confirm(struct gateway *g, struct consumer *c, int64_t offset) {
         return;
     for (int64_t seq = g->seq_last; seq >= from; seq--) {
         const struct held *held = gateway_held(g, seq);
-        if (!held->durable)
-            continue;
         bool hit = offset < 0 ? !is_hidden(g, c, held) && keep-- == 0 : held->id == offset - 1;
         if (hit) {
             to = seq;
@@ -131,7 +136,7 @@ static void confirm(struct gateway *g, struct consumer *c, int64_t offset) {
     }
     for (int64_t seq = from; offset > 0 && to < from && seq <= g->seq_last; seq++) {
         const struct held *held = gateway_held(g, seq);
-        if (!held->durable || held->epoch > c->epoch || held->id >= offset) {
+        if (held->epoch > c->epoch || held->id >= offset) {
             to = seq > from ? seq - 1 : to;
             break;
         }
@@ -155,6 +160,7 @@ static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
     record->seq = c->confirmed;
     record->epoch = c->epoch;
     record->mask = c->kinds;
+    record->offset = c->ahead;
     record->at_ms = c->seen_ms; /* 0: declared, and never polled yet */
     c->seen_saved_ms = now;
     c->saving = command->ticket;
@@ -178,8 +184,6 @@ static bool give(struct gateway *g, struct consumer *c, uint64_t request, int64_
     int64_t count = 0;
     for (int64_t seq = first_of(g, c); seq <= g->seq_last && count < limit; seq++) {
         const struct held *held = gateway_held(g, seq);
-        if (!held->durable)
-            break;
         if (is_hidden(g, c, held))
             continue;
         if (count > 0 && body.size + held->bytes > ANSWER_BYTES_MAX)
@@ -231,7 +235,10 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     confirm(g, c, event->offset);
     skip_hidden(g, c);
     c->seen_ms = now;
-    bool confirms = c->unsaved || c->confirmed != confirmed;
+    bool is_ahead = event->offset > g->offset && event->offset != c->ahead && c->epoch == g->epoch;
+    if (is_ahead)
+        c->ahead = event->offset;
+    bool confirms = c->unsaved || c->confirmed != confirmed || is_ahead;
     if (other_kinds || confirms || now - c->seen_saved_ms > SAVE_SEEN_MS)
         save(g, c, confirms, now, commands);
     if (!c->confirming && give(g, c, event->request, limit, commands))
@@ -247,8 +254,8 @@ void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64
     struct consumer *c = gateway_consumer(g, event->consumer, true);
     if (!c)
         return;
-    for (int64_t seq = first_of(g, c); seq <= g->seq_last && gateway_held(g, seq)->durable; seq++)
-        c->confirmed = seq;
+    if (c->confirmed < g->seq_last)
+        c->confirmed = g->seq_last;
     save(g, c, true, now, commands);
 }
 

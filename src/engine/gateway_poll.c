@@ -63,6 +63,35 @@ void gateway_restore_update(struct gateway *g, const struct record *record) {
     remember(g, record->id);
 }
 
+/* All that is held and not on disk yet, and where Telegram is to go on. */
+static void save(struct gateway *g, struct gateway_commands *commands) {
+    struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
+    command->ticket = g->saving = ++g->tickets;
+    int64_t first = g->seq_last + 1;
+    while (first > g->held_first && !gateway_held(g, first - 1)->durable)
+        first--;
+    for (int64_t seq = first; seq <= g->seq_last; seq++) {
+        const struct held *held = gateway_held(g, seq);
+        struct record *record = records_add(&command->records, RECORD_UPDATE);
+        record->bot = text_copy(g->options.bot);
+        record->seq = held->seq;
+        record->id = held->id;
+        record->epoch = held->epoch;
+        record->at_ms = held->received_ms;
+        record->mask = held->hidden;
+        record->body = text_copy_n(held->body, held->bytes);
+        record->body_bytes = held->bytes;
+    }
+    struct record *bot = records_add(&command->records, RECORD_BOT);
+    bot->bot = text_copy(g->options.bot);
+    bot->id = g->options.account;
+    bot->offset = g->offset;
+    bot->epoch = g->epoch;
+    bot->at_ms = g->last_update_ms;
+    g->unsaved = false;
+    g->poller = POLLER_SAVING;
+}
+
 static void wait_until(struct gateway *g, int64_t until) {
     g->poller = POLLER_WAITING;
     g->poller_until = until;
@@ -102,7 +131,9 @@ void gateway_poll_advance(struct gateway *g, int64_t now, struct gateway_command
                (g->poller == POLLER_WAITING && now >= g->poller_until);
     if (!may)
         return;
-    if (!gateway_is_read(g)) {
+    if (g->unsaved) {
+        save(g, commands);
+    } else if (!gateway_is_read(g)) {
         g->poller = POLLER_OFF;
     } else if (!g->unhooked) {
         gateway_add(commands, GATEWAY_DO_UNHOOK);
@@ -203,40 +234,18 @@ static bool is_repeat(const struct gateway *g, int64_t id, int64_t now) {
     return is_recent(g, id) || (id < g->offset && now - g->last_update_ms < DAY_MS);
 }
 
-static void take_update(struct gateway *g, const struct telegram_update *update, int64_t now,
-                        struct records *records) {
+static void take_update(struct gateway *g, const struct telegram_update *update, int64_t now) {
+    uint64_t hidden = gateway_hidden_for(g, update->id, update->kind_bit);
     if (update->id < g->offset)
         g->epoch++;
     struct held *held = hold(g, update->raw.data, update->raw.size);
     held->id = update->id;
     held->epoch = g->epoch;
     held->received_ms = now;
-    held->hidden = gateway_hidden_for(g, update->kind_bit);
+    held->hidden = hidden;
     remember(g, update->id);
     g->offset = update->id + 1;
     g->last_update_ms = now;
-    struct record *record = records_add(records, RECORD_UPDATE);
-    record->bot = text_copy(g->options.bot);
-    record->seq = held->seq;
-    record->id = held->id;
-    record->epoch = held->epoch;
-    record->at_ms = now;
-    record->mask = held->hidden;
-    record->body = text_copy_n(held->body, held->bytes);
-    record->body_bytes = held->bytes;
-}
-
-static void save(struct gateway *g, struct records *records, struct gateway_commands *commands) {
-    struct record *bot = records_add(records, RECORD_BOT);
-    bot->bot = text_copy(g->options.bot);
-    bot->id = g->options.account;
-    bot->offset = g->offset;
-    bot->epoch = g->epoch;
-    bot->at_ms = g->last_update_ms;
-    struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
-    command->ticket = g->saving = ++g->tickets;
-    command->records = *records;
-    g->poller = POLLER_SAVING;
 }
 
 void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int64_t now,
@@ -251,36 +260,21 @@ void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int
     g->errors_in_row = 0;
     if (g->problem_code != 508)
         gateway_set_problem(g, 0, NULL);
-    struct records records = {0};
+    int64_t known = g->seq_last;
     for (size_t i = 0; i < event->update_count; i++) {
         if (is_repeat(g, event->updates[i].id, now))
             g->duplicates++;
         else
-            take_update(g, &event->updates[i], now, &records);
+            take_update(g, &event->updates[i], now);
     }
-    if (records.count > 0) {
-        save(g, &records, commands);
+    if (g->seq_last > known) {
+        save(g, commands);
+        gateway_wake_consumers(g, now, commands);
         return;
     }
     gateway_set_problem(g, 0, NULL);
     wait_until(g, event->update_count > 0 ? now + REPEATS_RETRY_MS : now);
     g->quick = false;
-}
-
-/* The disk refused them: they are forgotten here too, and since the offset goes back, Telegram
- * gives them again. */
-static void give_back(struct gateway *g) {
-    while (g->seq_last >= g->held_first && !gateway_held(g, g->seq_last)->durable) {
-        struct held *held = gateway_held(g, g->seq_last);
-        g->offset = held->id;
-        g->epoch = held->epoch;
-        for (size_t i = 0; i < RECENT_IDS; i++)
-            if (g->recent[i] == held->id)
-                g->recent[i] = 0;
-        g->held_bytes -= held->bytes;
-        free(held->body);
-        g->seq_last--;
-    }
 }
 
 bool gateway_on_stored_updates(struct gateway *g, const struct gateway_event *event, int64_t now,
@@ -289,7 +283,7 @@ bool gateway_on_stored_updates(struct gateway *g, const struct gateway_event *ev
         return false;
     g->saving = 0;
     if (event->r < 0) {
-        give_back(g);
+        g->unsaved = true;
         gateway_set_problem(g, 508,
                             text_format("updates of bot %s cannot be kept (%s); Telegram "
                                         "keeps them. Free space on the disk of the data "

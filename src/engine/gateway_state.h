@@ -18,7 +18,7 @@ enum poller_state {
 struct held {
     int64_t seq, id, epoch, received_ms;
     uint64_t hidden; /* bit of a consumer's slot: it did not want this kind when it came */
-    bool durable;
+    bool durable;    /* on disk: Telegram may forget it, and we too once all have confirmed it */
     char *body;
     size_t bytes;
 };
@@ -27,6 +27,7 @@ struct consumer {
     bool declared;
     int64_t confirmed; /* seq */
     int64_t epoch;     /* of what it was last given */
+    int64_t ahead;     /* highest offset it polled with beyond what we have, see had_it() */
     uint64_t kinds;
     int64_t seen_ms, seen_saved_ms;
     uint64_t confirming; /* ticket of the last confirmation not yet on disk, 0: none */
@@ -64,7 +65,8 @@ struct gateway {
     bool unhooked, quick; /* quick: the next poll does not park, to know soon that all is well */
     char *problem;        /* NULL: none */
     int problem_code;
-    uint64_t saving; /* ticket */
+    uint64_t saving; /* ticket of the updates on their way to the disk, 0: none */
+    bool unsaved;    /* the disk refused them: written again before anything is polled */
     uint64_t polled_kinds;
     int64_t offset, epoch, last_update_ms, last_poll_ms, seq_last;
     int64_t recent[RECENT_IDS]; /* ids, 0: free */
@@ -122,7 +124,8 @@ void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_comman
 struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
 uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */
 bool gateway_is_read(const struct gateway *g);
-uint64_t gateway_hidden_for(const struct gateway *g, uint64_t kind_bit);
+/* A bit for each consumer that is not to see this new update. */
+uint64_t gateway_hidden_for(const struct gateway *g, int64_t id, uint64_t kind_bit);
 
 /* gateway_send.c */
 void gateway_on_send(struct gateway *g, const struct gateway_event *event, int64_t now,

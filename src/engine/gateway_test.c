@@ -102,7 +102,7 @@ static void test_nobody_reads_nobody_polls(void **state) {
     end(&b);
 }
 
-static void test_disk_before_consumer_and_telegram(void **state) {
+static void test_consumer_at_once_and_telegram_after_the_disk(void **state) {
     struct bench b;
     begin_polling(&b);
     ask(&b, 1, 0, 50);
@@ -111,12 +111,9 @@ static void test_disk_before_consumer_and_telegram(void **state) {
     feed(&b, polled(list, 2));
     uint64_t ticket = persist(&b);
     assert_int_equal(find(&b, GATEWAY_DO_PERSIST)->records.count, 3);
-    assert_null(find(&b, GATEWAY_DO_ANSWER));
-    assert_null(find(&b, GATEWAY_DO_POLL));
-    ask(&b, 2, 0, 0); /* a second one sees nothing either */
-    assert_answer(&b, 2, EMPTY);
-    stored(&b, ticket, 0);
     assert_answer(&b, 1, "{\"ok\":true,\"result\":[{A},\n{B}]}");
+    assert_null(find(&b, GATEWAY_DO_POLL)); /* which would make Telegram forget them */
+    stored(&b, ticket, 0);
     assert_int_equal(must_find(&b, GATEWAY_DO_POLL)->offset, 12);
     end(&b);
 }
@@ -128,16 +125,37 @@ static void test_failed_disk_leaves_all_at_telegram(void **state) {
     feed(&b, polled(list, 2));
     stored(&b, persist(&b), -ENOSPC);
     assert_null(find(&b, GATEWAY_DO_POLL));
-    ask(&b, 1, 0, 0);
-    assert_answer(&b, 1, EMPTY);
+    ask(&b, 1, 0, 0); /* the bot works on with what is there */
+    assert_answer(&b, 1, "{\"ok\":true,\"result\":[{A},\n{B}]}");
     b.now += 2000;
     feed(&b, (struct gateway_event){.on = GATEWAY_ON_TIMER});
-    assert_int_equal(must_find(&b, GATEWAY_DO_POLL)->offset, 10);
-    feed(&b, polled(list, 2)); /* the same again: no repeats now */
+    assert_null(find(&b, GATEWAY_DO_POLL));
+    assert_int_equal(must_find(&b, GATEWAY_DO_PERSIST)->records.count, 3); /* once more */
     stored(&b, persist(&b), 0);
-    ask(&b, 2, 0, 0);
-    assert_answer(&b, 2, "{\"ok\":true,\"result\":[{A},\n{B}]}");
+    assert_int_equal(must_find(&b, GATEWAY_DO_POLL)->offset, 12);
     end(&b);
+}
+
+/* The hub is killed after a bot was given an update and before the update is on disk: Telegram
+ * gives it again, and the bot, which asks for the next one, does not see it twice. */
+static void test_given_before_a_crash_is_not_given_again(void **state) {
+    for (int64_t asked = 11; asked <= 12; asked++) {
+        struct bench b;
+        begin_polling(&b);
+        ask(&b, 1, 0, 50);
+        struct telegram_update list[] = {update(10, "{A}"), update(11, "{B}"), update(12, "{C}")};
+        feed(&b, polled(list, (size_t)asked - 10));
+        must_find(&b, GATEWAY_DO_ANSWER);
+        end(&b);
+        begin_polling(&b); /* of all this the disk knows nothing */
+        ask(&b, 1, asked, 50);
+        stored(&b, persist(&b), 0);
+        feed(&b, polled(list, 3));
+        assert_answer(&b, 1,
+                      asked == 11 ? "{\"ok\":true,\"result\":[{B},\n{C}]}"
+                                  : "{\"ok\":true,\"result\":[{C}]}");
+        end(&b);
+    }
 }
 
 /* Three updates 10, 11, 12 on disk, none confirmed. */
@@ -475,7 +493,8 @@ struct world {
     bool asked;
     int64_t asked_offset;
     int64_t consumer_offset, acknowledged; /* acknowledged: an answer came to this offset */
-    bool confirm_failed; /* the disk refused the last confirmation: then a repeat is allowed */
+    /* The disk refused the last confirmation, or the updates: then a repeat is allowed. */
+    bool confirm_failed, updates_failed;
     bool seen[WORLD_UPDATES + 1];
 };
 
@@ -485,7 +504,7 @@ static uint64_t dice(struct world *w, uint64_t sides) {
 
 static void consume(struct world *w, const char *body) {
     w->asked = false;
-    if (w->asked_offset > w->acknowledged && !w->confirm_failed)
+    if (w->asked_offset > w->acknowledged && !w->confirm_failed && !w->updates_failed)
         w->acknowledged = w->asked_offset;
     for (const char *at = body; (at = strstr(at, "\"id\":")); at++) {
         int64_t id = strtoll(at + 5, NULL, 10);
@@ -557,6 +576,8 @@ static void commit_one(struct world *w, bool fails) {
     for (size_t i = 0; i < command.records.count; i++)
         if (command.records.list[i].kind == RECORD_CONSUMER)
             w->confirm_failed = fails;
+        else if (command.records.list[i].kind == RECORD_UPDATE)
+            w->updates_failed = fails;
     for (size_t i = 0; i < command.records.count && !fails; i++)
         write_row(w, &command.records.list[i]);
     if (fails)
@@ -656,8 +677,9 @@ static void test_crashes_lose_and_repeat_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nobody_reads_nobody_polls),
-        cmocka_unit_test(test_disk_before_consumer_and_telegram),
+        cmocka_unit_test(test_consumer_at_once_and_telegram_after_the_disk),
         cmocka_unit_test(test_failed_disk_leaves_all_at_telegram),
+        cmocka_unit_test(test_given_before_a_crash_is_not_given_again),
         cmocka_unit_test(test_offsets_as_the_api_has_them),
         cmocka_unit_test(test_second_poller_ends_the_first),
         cmocka_unit_test(test_gone_poll_takes_nothing_along),

@@ -24,7 +24,7 @@ struct record {
     int64_t seq;    /* UPDATE: own number, growing; UPDATES_DROP; CONSUMER: confirmed up to here */
     int64_t id;     /* UPDATE: update_id; BOT: Telegram's id of the account */
     int64_t epoch;  /* UPDATE, CONSUMER, BOT: runs of growing update ids, see engine/gateway.h */
-    int64_t offset; /* BOT: of the next poll */
+    int64_t offset; /* BOT: of the next poll; CONSUMER: highest polled beyond what we had */
     int64_t at_ms;  /* UPDATE: received; CONSUMER: last poll; BOT: last update; ALERTS_DROP */
     uint64_t mask;  /* UPDATE: slots of consumers that do not see it; CONSUMER: kinds it wants */
     uint32_t slot;  /* CONSUMER */

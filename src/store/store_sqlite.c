@@ -22,7 +22,8 @@ static const char *const migrations[] = {
     "  flags INTEGER NOT NULL, title TEXT, text TEXT NOT NULL, type TEXT, service TEXT,"
     "  dedup_key TEXT, reason TEXT);"
     "CREATE INDEX alerts_by_state ON alerts(state, id);"
-    "CREATE TABLE chats(chat INTEGER PRIMARY KEY, became INTEGER NOT NULL);"};
+    "CREATE TABLE chats(chat INTEGER PRIMARY KEY, became INTEGER NOT NULL);",
+    "ALTER TABLE consumers ADD COLUMN ahead INTEGER NOT NULL DEFAULT 0;"};
 enum { VERSION = COUNT_OF(migrations) };
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2 };
 
@@ -44,7 +45,7 @@ static const char *const statements[STATEMENTS] = {
     [BOT] = "INSERT OR REPLACE INTO bots VALUES(?1,?2,?3,?4,?5)",
     [UPDATE] = "INSERT OR REPLACE INTO updates VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [UPDATES_DROP] = "DELETE FROM updates WHERE bot=?1 AND seq<=?2",
-    [CONSUMER] = "INSERT OR REPLACE INTO consumers VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [CONSUMER] = "INSERT OR REPLACE INTO consumers VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
     [CONSUMER_DROP] = "DELETE FROM consumers WHERE bot=?1 AND name=?2",
     [ALERT] = "INSERT INTO alerts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
     [ALERT_CHANGE] = "UPDATE alerts SET priority=?2, state=?3, created=?4, next_try=?5, ended=?6,"
@@ -289,8 +290,8 @@ static int apply_consumer(struct sqlite_backend *self, const struct record *reco
     sqlite3_stmt *statement = self->prepared[CONSUMER];
     bind_text(statement, 1, record->bot);
     bind_text(statement, 2, record->consumer);
-    const int64_t values[] = {record->slot, record->seq, record->epoch, (int64_t)record->mask,
-                              record->at_ms};
+    const int64_t values[] = {record->slot,          record->seq,   record->epoch,
+                              (int64_t)record->mask, record->at_ms, record->offset};
     for (int i = 0; i < (int)COUNT_OF(values); i++)
         sqlite3_bind_int64(statement, i + 3, values[i]);
     return run(self, CONSUMER);
@@ -421,6 +422,7 @@ static void read_consumer(sqlite3_stmt *s, struct record *ret) {
     ret->epoch = sqlite3_column_int64(s, 4);
     ret->mask = (uint64_t)sqlite3_column_int64(s, 5);
     ret->at_ms = sqlite3_column_int64(s, 6);
+    ret->offset = sqlite3_column_int64(s, 7);
 }
 
 static void read_update(sqlite3_stmt *s, struct record *ret) {

@@ -6,6 +6,7 @@
 #include "store/store_sqlite.h"
 #include <poll.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ static int remove_folder(void **state) {
 
 struct seen {
     size_t count[RECORD_SEEN + 1];
-    int64_t last_seq, highest_id;
+    int64_t last_seq, highest_id, consumer_seq, consumer_offset;
     struct buffer bodies;
     struct alert alert;
 };
@@ -42,6 +43,10 @@ static void see(void *context, const struct record *record) {
     if (record->kind == RECORD_UPDATE) {
         seen->last_seq = record->seq;
         buffer_add(&seen->bodies, record->body, record->body_bytes);
+    }
+    if (record->kind == RECORD_CONSUMER) {
+        seen->consumer_seq = record->seq;
+        seen->consumer_offset = record->offset;
     }
     if (record->kind == RECORD_SEEN)
         seen->highest_id = record->id;
@@ -263,6 +268,35 @@ static void assert_refused(const char *at, int expected, const char *said) {
         fail_msg("%s", error.data);
 }
 
+/* A store of the first version: what it holds is there, and the new column has its default. */
+static void test_migration(void **state) {
+    struct seen seen;
+    sqlite3 *old;
+    store_close(open_good(&seen));
+    assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old,
+                                  "ALTER TABLE consumers DROP COLUMN ahead;"
+                                  "INSERT INTO consumers VALUES('main','bot',3,41,1,5,1000);"
+                                  "PRAGMA user_version=1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(old);
+    struct store *store = open_good(&seen);
+    assert_int_equal(seen.consumer_seq, 41);
+    assert_int_equal(seen.consumer_offset, 0);
+    struct records records = {0};
+    struct record *consumer = records_add(&records, RECORD_CONSUMER);
+    consumer->bot = text_copy("main");
+    consumer->consumer = text_copy("bot");
+    consumer->offset = 77;
+    assert_int_equal(put(store, &records), 0);
+    store_close(store);
+    seen_deinit(&seen);
+    store_close(open_good(&seen));
+    assert_int_equal(seen.consumer_offset, 77);
+    seen_deinit(&seen);
+}
+
 static void test_refusals(void **state) {
     struct seen seen;
     struct store *store = open_good(&seen);
@@ -297,6 +331,7 @@ int main(void) {
         IN_FOLDER(test_close_commits_what_waits),
         IN_FOLDER(test_failed_commit_fails_its_jobs_and_reopens),
         IN_FOLDER(test_find),
+        IN_FOLDER(test_migration),
         IN_FOLDER(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,17 +233,23 @@ class FullDisk(HubCase):
         self.updates()
         first = self.say("before")["update_id"]
         self.assertEqual(len(self.updates(timeout=10)), 1)
+        harness.wait("it is on disk", lambda: self.bot_health()["poller"] == "polling")
         self.limit(hub, 4096)  # files of the hub may not grow: as good as a full disk
         bearer = {"Authorization": "Bearer a-long-token"}
         refused = self.post(self.url("hub", "/v1/alerts"), {"text": "x"}, headers=bearer)
         self.assertEqual(refused.status, 507, refused)
         said = self.say("while it is full")["update_id"]
+        # Given out at once, kept by Telegram, and no further ones are fetched.
         self.assertEqual([u["update_id"] for u in self.updates(timeout=1)], [first])
+        got = harness.wait("the update", lambda: self.updates(offset=first + 1, timeout=5))
+        self.assertEqual([u["update_id"] for u in got], [said])
+        later = self.say("later")["update_id"]
+        self.assertEqual([u["update_id"] for u in self.updates(offset=first + 1, timeout=1)], [said])
         harness.wait("it is said", lambda: "cannot be kept" in self.bot_health()["problem"])
         self.assertEqual(self.get(self.url("hub", "/health")).json["status"], "degraded")
         self.limit(hub, resource.RLIM_INFINITY)
-        got = harness.wait("the update", lambda: self.updates(offset=first + 1, timeout=5))
-        self.assertEqual([u["update_id"] for u in got], [said])
+        got = harness.wait("the update", lambda: self.updates(offset=said + 1, timeout=5))
+        self.assertEqual([u["update_id"] for u in got], [later])
         taken = self.post(self.url("hub", "/v1/alerts"), {"text": "x"}, headers=bearer)
         self.assertEqual(taken.status, 202, taken)
 
