@@ -49,6 +49,7 @@ need_build() {
     need libcurl4-openssl-dev "talks to Telegram"
     need libmicrohttpd-dev "HTTP API and gateway"
     need libsqlite3-dev "the store"
+    need libssl-dev "signs requests to an exchange"
     need libcmocka-dev "unit tests"
 }
 

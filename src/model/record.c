@@ -6,6 +6,9 @@ void record_deinit(struct record *record) {
     free(record->consumer);
     free(record->body);
     alert_deinit(&record->alert);
+    if (record->trade && (record->kind == RECORD_OUTBOX || record->kind == RECORD_OUTBOX_DROP))
+        outbox_deinit(&record->trade->outbox);
+    free(record->trade);
 }
 
 struct record *records_add(struct records *records, enum record_kind kind) {
@@ -15,6 +18,8 @@ struct record *records_add(struct records *records, enum record_kind kind) {
     }
     struct record *record = &records->list[records->count++];
     *record = (struct record){.kind = kind};
+    if (kind >= RECORD_ORDER)
+        record->trade = memory_new(sizeof *record->trade);
     return record;
 }
 

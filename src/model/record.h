@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* record.h - what the hub keeps on disk, one typed record for each change. Engines make them, the
- * store writes them, and at the next start the same records (those that describe a state) rebuild
- * the engines. A record owns its texts. */
+/* record.h - what hub and trader keep on disk, one typed record for each change. Engines make them,
+ * the store writes them, and at the next start the same records (those that describe a state)
+ * rebuild the engines. A record owns its texts. */
 #pragma once
 #include "model/alert.h"
+#include "model/trade.h"
 
 enum record_kind {
     RECORD_BOT,           /* how far a bot's poller is; replaces the former one */
@@ -16,6 +17,29 @@ enum record_kind {
     RECORD_ALERTS_DROP,   /* all ended before at_ms are let go */
     RECORD_CHAT,          /* chat `id` became chat `offset`; replaces */
     RECORD_SEEN,          /* load only: highest alert id (in id) */
+    /* The trader's; what they hold stands in `trade`. */
+    RECORD_ORDER,       /* replaces the former one of its id */
+    RECORD_FILL,        /* added; an exec_id that is there already is left as it is */
+    RECORD_POSITION,    /* replaces the former one of its symbol */
+    RECORD_DIALOG,      /* replaces the former one of its id */
+    RECORD_DIALOG_DROP, /* dialog.id is let go */
+    RECORD_OUTBOX,      /* replaces the former one of its id */
+    RECORD_OUTBOX_DROP, /* outbox.id is let go */
+    RECORD_FACT,        /* a number by name; replaces */
+    RECORD_KINDS
+};
+struct trade_record {
+    union {
+        struct order order;
+        struct fill fill;
+        struct position position;
+        struct dialog dialog;
+        struct outbox outbox;
+        struct {
+            char name[32];
+            int64_t value;
+        } fact;
+    };
 };
 struct record {
     enum record_kind kind;
@@ -30,12 +54,14 @@ struct record {
     uint32_t slot;  /* CONSUMER */
     char *body;     /* UPDATE: raw JSON */
     size_t body_bytes;
-    struct alert alert; /* ALERT, ALERT_CHANGE */
+    struct alert alert;         /* ALERT, ALERT_CHANGE */
+    struct trade_record *trade; /* ORDER and later, else NULL; owned */
 };
 void record_deinit(struct record *record);
 struct records { /* start with {0} */
     struct record *list;
     size_t count, capacity;
 };
-struct record *records_add(struct records *records, enum record_kind kind); /* zeroed but kind */
+/* Zeroed but kind, and `trade` where the kind has it. */
+struct record *records_add(struct records *records, enum record_kind kind);
 void records_deinit(struct records *records);

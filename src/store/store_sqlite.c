@@ -319,7 +319,7 @@ static int apply_chat(struct sqlite_backend *self, const struct record *record) 
 
 static int sqlite_apply(struct store_backend *backend, const struct record *record) {
     struct sqlite_backend *self = self_of(backend);
-    must(record->kind != RECORD_SEEN); /* is only read */
+    must(record->kind < RECORD_SEEN); /* RECORD_SEEN is only read */
     switch (record->kind) {
     case RECORD_BOT:
         return apply_bot(self, record);
@@ -336,7 +336,7 @@ static int sqlite_apply(struct store_backend *backend, const struct record *reco
         return apply_drop(self, record);
     case RECORD_CHAT:
         return apply_chat(self, record);
-    case RECORD_SEEN:
+    default:
         break;
     }
     return -EINVAL;

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bybit_sign.h - HMAC-SHA256 as Bybit V5 wants it: over the bytes exactly as sent. */
+#pragma once
+#include "base/common.h"
+
+enum { BYBIT_SIGNATURE_BYTES = 65 };
+/* Lower-case hex of HMAC-SHA256(secret, all parts one after the other). For REST the parts are
+ * timestamp, key, recv_window, payload (the raw query or the raw body). */
+void bybit_sign(struct slice secret, const struct slice *parts, size_t count,
+                char ret[BYBIT_SIGNATURE_BYTES]);
