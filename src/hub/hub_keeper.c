@@ -226,7 +226,7 @@ static bool add_all_services(const struct config *config, struct buffer *request
     bool any = false;
     buffer_add_text(request, "\"do\":\"restart\",\"services\":[");
     for (size_t i = 0; i < config->service_count; i++) {
-        if (config->services[i].is_hub)
+        if (config->services[i].part == PART_HUB)
             continue;
         buffer_add_text(request, any ? "," : "");
         json_add_text(request, slice_of(config->services[i].name));

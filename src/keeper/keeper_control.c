@@ -172,7 +172,7 @@ static void for_services(const struct question *question, enum service_event_kin
     }
     answer(question, json_object());
     for (size_t i = 0; i < keeper->services.count; i++) {
-        bool named = all && !keeper->services.list[i].config->is_hub;
+        bool named = all && keeper->services.list[i].config->part != PART_HUB;
         for (size_t k = 0; k < json_array_size(names); k++)
             named |= strcmp(json_string_value(json_array_get(names, k)),
                             keeper->services.list[i].config->name) == 0;

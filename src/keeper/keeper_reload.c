@@ -106,8 +106,7 @@ static enum change change_of(const struct keeper *keeper, const struct config *n
             continue;
         *ret_from = i;
         bool same = service_config_equal(&keeper->config->services[i], config);
-        if (config->is_hub)
-            same = same && config_hub_part_equal(keeper->config, next);
+        same = same && config_part_equal(keeper->config, next, (enum service_part)config->part);
         return same ? CHANGE_NONE : CHANGE_DEFINITION;
     }
     return CHANGE_NEW;

@@ -42,6 +42,10 @@ struct config *config_free(struct config *config) {
     free(config->http.host);
     secret_deinit(&config->http.token);
     free(config->alerts.bot);
+    free(config->trader.bot);
+    free(config->trader.api_url);
+    secret_deinit(&config->trader.api_key);
+    secret_deinit(&config->trader.api_secret);
     for (size_t i = 0; i < config->bot_count; i++)
         bot_deinit(&config->bots[i]);
     free(config->bots);
@@ -100,7 +104,7 @@ bool service_config_equal(const struct service_config *a, const struct service_c
            text_same(a->consumer, b->consumer) && a->umask == b->umask && a->nofile == b->nofile &&
            a->stop_signal == b->stop_signal && a->stop_timeout_ms == b->stop_timeout_ms &&
            a->start_timeout_ms == b->start_timeout_ms && a->watchdog_ms == b->watchdog_ms &&
-           a->critical == b->critical && a->is_hub == b->is_hub &&
+           a->critical == b->critical && a->part == b->part &&
            a->log_bytes_max == b->log_bytes_max && a->log_files == b->log_files &&
            probe_same(&a->ready, &b->ready) && probe_same(&a->health, &b->health) &&
            restart_same(&a->restart, &b->restart);
@@ -124,7 +128,7 @@ static bool consumers_same(const struct config *a, const struct config *b) {
     return true;
 }
 
-bool config_hub_part_equal(const struct config *a, const struct config *b) {
+static bool hub_same(const struct config *a, const struct config *b) {
     if (!text_same(a->http.host, b->http.host) || a->http.port != b->http.port ||
         !text_same(a->http.token.value, b->http.token.value) ||
         a->http.behind_proxy != b->http.behind_proxy || !text_same(a->alerts.bot, b->alerts.bot) ||
@@ -134,4 +138,23 @@ bool config_hub_part_equal(const struct config *a, const struct config *b) {
         if (!bot_same(&a->bots[i], &b->bots[i]))
             return false;
     return consumers_same(a, b) && consumers_same(b, a);
+}
+
+static bool trader_same(const struct config *a, const struct config *b) {
+    const struct trader_config *x = &a->trader, *y = &b->trader;
+    if (!text_same(x->bot, y->bot) || x->mode != y->mode || !text_same(x->api_url, y->api_url) ||
+        !text_same(x->api_key.value, y->api_key.value) ||
+        !text_same(x->api_secret.value, y->api_secret.value) || !decimal_equal(x->risk, y->risk) ||
+        !decimal_equal(x->rr, y->rr))
+        return false;
+    const struct bot_config *bot = x->bot ? config_bot(a, x->bot) : NULL;
+    const struct bot_config *other = y->bot ? config_bot(b, y->bot) : NULL;
+    return (!bot && !other) || (bot && other && bot_same(bot, other));
+}
+
+bool config_part_equal(const struct config *a, const struct config *b, enum service_part part) {
+    return part == PART_HUB ? hub_same(a, b)
+           : part == PART_TRADER
+               ? trader_same(a, b) && text_same(a->http.token.value, b->http.token.value)
+               : true;
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include "base/common.h"
 #include "base/secret.h"
+#include "model/trade.h"
 
 enum probe_kind { PROBE_NONE, PROBE_NOTIFY, PROBE_TCP, PROBE_HTTP, PROBE_EXEC };
 
@@ -32,6 +33,9 @@ struct restart_config {
     bool give_up;         /* ... or not at all */
 };
 
+/* Services that the config implies; they read more of it than their own definition. */
+enum service_part { PART_NONE, PART_HUB, PART_TRADER };
+
 struct service_config {
     char *name;
     char *place; /* where it is defined: "holdfast.yaml:12:3" */
@@ -53,7 +57,7 @@ struct service_config {
     struct restart_config restart;
     int64_t log_bytes_max; /* one log file */
     int64_t log_files;     /* the current one included */
-    bool is_hub;           /* added by us because of bots: or http: */
+    int part;              /* enum service_part */
 };
 
 struct bot_config {
@@ -78,6 +82,16 @@ struct alerts_config {
     int64_t chat; /* Telegram chat id; 0 = not set */
 };
 
+struct trader_config {     /* bot NULL: no trader */
+    char *bot;             /* name in bots: whose chat it is */
+    int mode;              /* enum trade_mode */
+    char *api_url;         /* of the exchange; no slash at the end */
+    struct secret api_key; /* of the exchange */
+    struct secret api_secret;
+    struct decimal risk; /* money a trade, > 0 */
+    struct decimal rr;   /* target in multiples of the risk, 0 < rr <= 10 */
+};
+
 enum profile { PROFILE_PRODUCTION, PROFILE_DEVELOPMENT };
 
 struct config {
@@ -90,6 +104,7 @@ struct config {
     char *run;      /* folder, absolute, on tmpfs: sockets, run state */
     struct http_config http;
     struct alerts_config alerts;
+    struct trader_config trader;
     struct bot_config *bots;
     size_t bot_count;
     struct service_config *services; /* in the order of the file; the hub's first when implied */
@@ -101,5 +116,7 @@ const struct service_config *config_service(const struct config *config, const c
 const struct bot_config *config_bot(const struct config *config, const char *name);
 /* Same definition: a reload leaves the running process alone. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b);
-/* Same bots, http and alerts: a reload leaves the hub alone. */
-bool config_hub_part_equal(const struct config *a, const struct config *b);
+/* Whether all that a service of this part reads beside its own definition is the same: a reload
+ * then leaves it alone. The hub reads bots, http and alerts; the trader its own section and its
+ * bot. */
+bool config_part_equal(const struct config *a, const struct config *b, enum service_part part);

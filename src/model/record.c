@@ -29,3 +29,16 @@ void records_deinit(struct records *records) {
     free(records->list);
     *records = (struct records){0};
 }
+
+void records_move(struct records *to, struct records *from) {
+    if (from->count == 0) {
+        records_deinit(from);
+        return;
+    }
+    to->list = memory_grow(to->list, to->count + from->count, sizeof *to->list);
+    memcpy(to->list + to->count, from->list, from->count * sizeof *to->list);
+    to->count += from->count;
+    to->capacity = to->count;
+    free(from->list);
+    *from = (struct records){0};
+}

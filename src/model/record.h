@@ -65,3 +65,4 @@ struct records { /* start with {0} */
 /* Zeroed but kind, and `trade` where the kind has it. */
 struct record *records_add(struct records *records, enum record_kind kind);
 void records_deinit(struct records *records);
+void records_move(struct records *to, struct records *from); /* behind those there; empties from */

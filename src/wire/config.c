@@ -43,6 +43,7 @@ static const struct reader_option top_options[] = {
     {{"http", OPTION_OTHER, TOP(http), NULL, 0, 0, NULL, "The hub's HTTP side."}, read_http},
     {{"bots", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Telegram accounts."}, read_bots},
     {{"alerts", OPTION_OTHER, TOP(alerts), NULL, 0, 0, NULL, "Where alerts go."}, read_alerts},
+    {{"trader", OPTION_OTHER, TOP(trader), NULL, 0, 0, NULL, "The trading bot."}, reader_trader},
     {{"services", OPTION_OTHER, 0, NULL, 0, 0, NULL, "What is kept running."}, reader_services},
 };
 
@@ -242,6 +243,7 @@ static void check_whole(struct reader *reader, const struct config *config) {
         check_needs(reader, config, &config->services[i]);
     }
     check_cycles(reader, config);
+    reader_check_trader(reader, config);
     if (config->service_count == 0 && !yaml_tree_get(reader->tree, "services"))
         reader_error(reader, NULL, "no services: nothing would run; `holdfast init` shows a start");
 }
@@ -273,33 +275,45 @@ static void settle_folders(struct config *config, const char *folder_run) {
     config->run = folder_run ? text_copy(folder_run) : usual_run_folder(config);
 }
 
-static void add_hub(struct config *config) {
+/* One of our own programs as a service, before all others. */
+static struct service_config *add_own(struct config *config, enum service_part part,
+                                      const char *name, const char *place) {
     config->services =
         memory_grow(config->services, config->service_count + 1, sizeof *config->services);
     memmove(config->services + 1, config->services,
             config->service_count * sizeof *config->services);
     config->service_count++;
-    struct service_config *hub = &config->services[0];
-    *hub = (struct service_config){0};
-    reader_service_defaults(hub);
-    hub->name = text_copy("hub");
-    hub->place = text_copy("(the hub, because of bots: or http:)");
-    hub->folder = text_copy(config->folder);
-    hub->is_hub = hub->critical = true;
-    hub->ready.kind = PROBE_NOTIFY;
-    hub->watchdog_ms = 30000;
-    hub->restart.delay_ms = 100;
-    hub->restart.delay_max_ms = 30000;
-    const char *const words[] = {"holdfast-hub", "--config", config->path, "--run", config->run};
-    hub->argv = memory_array(COUNT_OF(words) + 1, sizeof *hub->argv);
+    struct service_config *own = &config->services[0];
+    *own = (struct service_config){0};
+    reader_service_defaults(own);
+    own->name = text_copy(name);
+    own->place = text_copy(place);
+    own->folder = text_copy(config->folder);
+    own->part = part;
+    own->critical = true;
+    own->ready.kind = PROBE_NOTIFY;
+    own->watchdog_ms = 30000;
+    own->restart.delay_ms = 100;
+    own->restart.delay_max_ms = 30000;
+    AUTO_FREE char *program = text_format("holdfast-%s", name);
+    const char *const words[] = {program, "--config", config->path, "--run", config->run};
+    own->argv = memory_array(COUNT_OF(words) + 1, sizeof *own->argv);
     for (size_t i = 0; i < COUNT_OF(words); i++)
-        hub->argv[i] = text_copy(words[i]);
-    hub->env = memory_array(1, sizeof *hub->env);
+        own->argv[i] = text_copy(words[i]);
+    own->env = memory_array(1, sizeof *own->env);
     for (char **entry = environ; *entry; entry++) {
-        AUTO_FREE char *name = text_copy_n(*entry, strcspn(*entry, "="));
-        if (!reader_env_is_ours(name))
-            env_set(&hub->env, name, strchr(*entry, '=') ? strchr(*entry, '=') + 1 : "");
+        AUTO_FREE char *variable = text_copy_n(*entry, strcspn(*entry, "="));
+        if (!reader_env_is_ours(variable))
+            env_set(&own->env, variable, strchr(*entry, '=') ? strchr(*entry, '=') + 1 : "");
     }
+    return own;
+}
+
+/* The trader needs no hub to watch its positions: it starts beside it and finds it when it can. */
+static void add_trader(struct config *config) {
+    struct service_config *trader =
+        add_own(config, PART_TRADER, "trader", "(the trader, because of trader:)");
+    trader->consumer = text_copy(config->trader.bot);
 }
 
 static int load_dotenv(struct reader *reader, const char *folder) {
@@ -348,8 +362,10 @@ static int read_file(struct reader *reader, struct slice text, struct config *co
     r = reader_mapping(reader, tree, top_options, COUNT_OF(top_options), config);
     settle_folders(config, reader->folder_run);
     take_port_from_env(reader, config);
+    if (config->trader.bot && !config_service(config, "trader"))
+        add_trader(config);
     if (reader->has_hub && !config_service(config, "hub"))
-        add_hub(config);
+        (void)add_own(config, PART_HUB, "hub", "(the hub, because of bots: or http:)");
     check_whole(reader, config);
     return r < 0 || reader->errors->count ? -EINVAL : 0;
 }
@@ -434,6 +450,10 @@ void config_register_secrets(const struct config *config) {
     secret_register(config->http.token.value);
     for (size_t i = 0; i < config->bot_count; i++)
         secret_register(config->bots[i].token.value);
+    if (config->trader.mode != TRADE_PAPER) { /* those of the paper exchange are public */
+        secret_register(config->trader.api_key.value);
+        secret_register(config->trader.api_secret.value);
+    }
 }
 
 static _Noreturn void give_up(int r, const char *path, const struct config_errors *errors) {

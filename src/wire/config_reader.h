@@ -16,7 +16,7 @@ struct reader {
     struct config_files *files; /* NULL: nothing is recorded */
     char **dotenv;              /* NAME=value of the .env beside the config */
     struct yaml_node *tree;
-    const struct yaml_node *listen_place, *alerts_place;
+    const struct yaml_node *listen_place, *alerts_place, *trader_place;
     struct bot_config *bot;         /* being read */
     struct service_config *service; /* being read */
     bool has_hub;
@@ -47,6 +47,8 @@ bool reader_name_is_good(const char *name);
 int reader_secret(struct reader *reader, const struct yaml_node *node, void *field);
 int reader_admins(struct reader *reader, const struct yaml_node *node, void *field);
 int reader_services(struct reader *reader, const struct yaml_node *node, void *field);
+int reader_trader(struct reader *reader, const struct yaml_node *node, void *field);
+void reader_check_trader(struct reader *reader, const struct config *config);
 void reader_service_defaults(struct service_config *service);
 /* The node of one key of a service, or of the service, for errors found later. */
 const struct yaml_node *reader_service_node(const struct reader *reader,

@@ -375,6 +375,8 @@ static void read_service(struct reader *reader, const struct yaml_node *key,
         reader_error(reader, key, "'%s': a name is 1 to 32 of a-z, 0-9, '-' and '_'", key->text);
     if (strcmp(key->text, "hub") == 0)
         reader_error(reader, key, "'hub' is the name of Holdfast's own service; choose another");
+    if (strcmp(key->text, "trader") == 0 && yaml_tree_get(reader->tree, "trader"))
+        reader_error(reader, key, "'trader' is the name of Holdfast's own service; choose another");
     inherit_env(reader, service);
     (void)reader_mapping(reader, node, service_options, COUNT_OF(service_options), service);
     const char *folder = service->folder ? service->folder : ".";

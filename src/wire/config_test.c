@@ -71,7 +71,7 @@ static void test_reads_the_config_of_the_docs(void **state) {
                                  "export OWNER_USER_ID='42'\n"),
                      0);
     assert_int_equal(config->service_count, 4);
-    assert_true(config->services[0].is_hub);
+    assert_int_equal(config->services[0].part, PART_HUB);
     assert_string_equal(config->http.token.value, "very-secret");
     assert_int_equal(config->bots[0].owner, 42);
     assert_int_equal(config->bots[0].admin_count, 0);
