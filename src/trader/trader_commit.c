@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An update, an answer of the exchange, a timer: all that the engines want to keep of it is one
+ * commit, together with the update's id and what people are to be told. */
+#include "base/log.h"
+#include "trader/trader.h"
+#include "wire/telegram_bot.h"
+#include <stdio.h>
+
+void commit_begin(struct trader *trader) {
+    if (trader->commit_depth++ > 0)
+        return;
+    struct commit *commit = memory_new(sizeof *commit);
+    commit->trader = trader;
+    commit->courtesies_end = &commit->courtesies;
+    trader->commit = commit;
+}
+
+void commit_add(struct trader *trader, struct records *records, enum commit_waiter who,
+                uint64_t ticket) {
+    struct commit *commit = trader->commit;
+    must(commit && commit->wait_count < COUNT_OF(commit->waits));
+    records_move(&commit->records, records);
+    commit->waits[commit->wait_count].who = who;
+    commit->waits[commit->wait_count++].ticket = ticket;
+}
+
+void commit_fact(struct trader *trader, const char *name, int64_t value) {
+    struct trade_record *record = records_add(&trader->commit->records, RECORD_FACT)->trade;
+    (void)snprintf(record->fact.name, sizeof record->fact.name, "%s", name);
+    record->fact.value = value;
+}
+
+struct buffer *commit_courtesy(struct trader *trader, const char *method) {
+    struct courtesy *courtesy = memory_new(sizeof *courtesy);
+    courtesy->method = method;
+    *trader->commit->courtesies_end = courtesy;
+    trader->commit->courtesies_end = &courtesy->next;
+    return &courtesy->body;
+}
+
+/* The outbox cannot help: it is on the same disk. */
+static void tell_refused(struct commit *commit, int r) {
+    struct courtesy *courtesy = memory_new(sizeof *courtesy);
+    AUTO_FREE char *text = text_format("This could not be written to the disk (%s), so nothing was "
+                                       "done. Free space and try again.",
+                                       strerror(-r));
+    courtesy->method = "sendMessage";
+    telegram_bot_add_say(commit->chat, text, NULL, &courtesy->body);
+    outbox_send_courtesies(commit->trader, courtesy);
+}
+
+static void note_store(struct trader *trader, int r) {
+    if (r < 0 && !trader->store_refuses)
+        log_error("the store refuses (%s): nothing new is accepted; positions are watched on. Free "
+                  "space on the disk of %s",
+                  strerror(-r), trader->config->data);
+    if (r == 0 && trader->store_refuses)
+        log_info("the store works again");
+    trader->store_refuses = r < 0;
+}
+
+static void on_committed(void *context, int r) {
+    struct commit *commit = context;
+    struct trader *trader = commit->trader;
+    trader->commits--;
+    note_store(trader, r);
+    if (r == 0) {
+        outbox_send_courtesies(trader, TAKE(commit->courtesies));
+    } else if (commit->chat) {
+        tell_refused(commit, r);
+    }
+    commit_begin(trader);
+    for (size_t i = 0; i < commit->wait_count; i++) {
+        uint64_t ticket = commit->waits[i].ticket;
+        if (commit->waits[i].who == COMMIT_ORDERS)
+            feed_orders(trader,
+                        &(struct orders_event){.on = ORDERS_ON_STORED, .ticket = ticket, .r = r});
+        else if (commit->waits[i].who == COMMIT_POSITIONS)
+            feed_positions(trader, &(struct positions_event){
+                                       .on = POSITIONS_ON_STORED, .ticket = ticket, .r = r});
+        else
+            outbox_stored(trader, ticket, r);
+    }
+    courtesies_free(commit->courtesies);
+    free(commit);
+    commit_end(trader);
+}
+
+void commit_end(struct trader *trader) {
+    must(trader->commit_depth > 0);
+    if (--trader->commit_depth > 0)
+        return;
+    struct commit *commit = TAKE(trader->commit);
+    trader->commits++;
+    if (commit->records.count > 0 || commit->courtesies) {
+        store_put(trader->store, &commit->records, on_committed, commit);
+        return;
+    }
+    trader->commits--;
+    must(commit->wait_count == 0);
+    free(commit);
+}
