@@ -91,6 +91,19 @@ const char *decimal_print_places(struct decimal value, int places, char ret[DECI
     return decimal_print(value, ret);
 }
 
+const char *decimal_print_grouped(struct decimal value, char ret[DECIMAL_TEXT_BYTES]) {
+    char plain[DECIMAL_TEXT_BYTES];
+    decimal_print(value, plain);
+    size_t at = 0, sign = plain[0] == '-', whole = strcspn(plain, ".");
+    for (size_t i = 0; plain[i]; i++) {
+        if (i > sign && i < whole && (whole - i) % 3 == 0)
+            ret[at++] = ',';
+        ret[at++] = plain[i];
+    }
+    ret[at] = 0;
+    return ret;
+}
+
 struct decimal decimal_trim(struct decimal value) {
     while (value.scale > 0 && value.mantissa % 10 == 0) {
         value.mantissa /= 10;

@@ -29,6 +29,8 @@ MUST_CHECK int decimal_read(struct slice text, struct decimal *ret);
 const char *decimal_print(struct decimal value, char ret[DECIMAL_TEXT_BYTES]);
 /* With `places` decimal places, rounded to the nearest: for people. */
 const char *decimal_print_places(struct decimal value, int places, char ret[DECIMAL_TEXT_BYTES]);
+/* As it stands, thousands apart ("64,250.50"): for people; returns ret. */
+const char *decimal_print_grouped(struct decimal value, char ret[DECIMAL_TEXT_BYTES]);
 struct decimal decimal_trim(struct decimal value); /* 12.50 -> 12.5 */
 
 int decimal_compare(struct decimal a, struct decimal b); /* <0, 0, >0 */

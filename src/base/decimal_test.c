@@ -46,6 +46,9 @@ static void test_read_and_print(void **state) {
     assert_string_equal(decimal_print_places(d("1.005"), 2, print), "1.01");
     assert_string_equal(decimal_print_places(d("-1.005"), 2, print), "-1.01");
     assert_string_equal(decimal_print_places(d("3"), 2, print), "3.00");
+    assert_string_equal(decimal_print_grouped(d("-1234567.8901"), print), "-1,234,567.8901");
+    assert_string_equal(decimal_print_grouped(d("-123.5"), print), "-123.5");
+    assert_string_equal(decimal_print_grouped(d("1000"), print), "1,000");
     assert_is(decimal_trim(d("12.500")), "12.5");
     assert_is(decimal_trim(d("100")), "100");
 }

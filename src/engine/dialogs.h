@@ -7,8 +7,12 @@
  * repeated. An event whose update id is not higher than the last one is not fed again (the shell
  * sees to it), so a step may be taken once only.
  *
- * Buttons carry "d:<dialog id>:<what>". A button of an ended or unknown dialog, of another person,
- * or pressed a second time changes nothing and says why. */
+ * Buttons carry "d:<dialog id>:<number of the question>:<what>", those of the menu "m:<command>". A
+ * button of an ended or unknown dialog, of an older question or another person, or pressed a second
+ * time changes nothing and says why. Each press gets exactly one TOAST.
+ *
+ * Only private chats are served, and only the owner in them. In a group the owner is sent to the
+ * private chat and nobody else gets a word. */
 #pragma once
 #include "model/record.h"
 #include "model/trade.h"
@@ -30,7 +34,7 @@ struct dialogs_options dialogs_options_default(void);
 
 enum dialogs_on {
     DIALOGS_ON_TEXT,  /* a message: user, chat, is_private, sent_ms, text (NULL: no text in it) */
-    DIALOGS_ON_PRESS, /* a button: user, chat, data, query_id, message_id */
+    DIALOGS_ON_PRESS, /* a button: user, chat, is_private, data, query_id, message_id */
     DIALOGS_ON_TIMER, /* dialogs_next_ms() has come */
 };
 struct dialogs_event {
@@ -39,8 +43,8 @@ struct dialogs_event {
     bool is_private;
     const char *text, *data, *query_id; /* borrowed */
     /* What is known of the market now; borrowed. count 0: nothing yet. */
-    const struct instruments *instruments;
-    const struct wallet *wallet; /* NULL: not known */
+    const struct instruments *instruments; /* NULL: nothing either */
+    const struct wallet *wallet;           /* NULL: not known */
 };
 enum dialogs_do {
     DIALOGS_DO_PERSIST, /* records: DIALOG, DIALOG_DROP */
