@@ -281,3 +281,7 @@ void dialogs_step(struct dialogs *self, const struct dialogs_event *event, int64
     expire(&turn);
     handlers[event->on](&turn);
 }
+
+void dialogs_live_is_confirmed(struct dialogs *self) {
+    self->options.live_phrase = NULL;
+}

@@ -115,7 +115,7 @@ static void begin_store(struct trader *trader) {
         commit_fact(trader, "born", trader->store_born_ms);
     commit_end(trader);
     if (trader->live_ms)
-        dialogs_confirmed_live(trader->dialogs);
+        dialogs_live_is_confirmed(trader->dialogs);
 }
 
 /* ---- the loop ---- */

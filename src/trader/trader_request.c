@@ -104,8 +104,12 @@ static const char *url_of(const struct trader *trader, const struct request_opti
 
 static struct request *request_new(struct trader *trader, request_done *done, void *context) {
     struct request *request = memory_new(sizeof *request);
-    *request = (struct request){trader->requests, &trader->requests, trader, done,
-                                context,          trader_now(trader)};
+    *request = (struct request){.next = trader->requests,
+                                .place = &trader->requests,
+                                .trader = trader,
+                                .done = done,
+                                .context = context,
+                                .sent_ms = trader_now(trader)};
     if (request->next)
         request->next->place = &request->next;
     trader->requests = request;

@@ -57,8 +57,11 @@ void bybit_add_leverage(const char *symbol, struct decimal leverage,   /* both s
 /* /v5/position/trading-stop, Full mode; zero: leaves it as it is. */
 void bybit_add_protection(const char *symbol, struct decimal stop, struct decimal take,
                           struct buffer *body);
-void bybit_add_find(const struct order *order, struct buffer *query); /* by its link id */
-/* All of the settle coin USDT, 50 a page; cursor "" for the first. since_ms: fills only. */
+/* By its link id: order/realtime, order/history and execution/list take the same query. */
+void bybit_add_find(const struct order *order, struct buffer *query);
+/* All of the settle coin USDT, 50 a page; cursor "" for the first. Fills: of all linear contracts,
+ * and of the 7 days from since_ms on, not later: who was away longer asks again from there. */
 void bybit_add_open_orders(const char *cursor, struct buffer *query);
 void bybit_add_positions(const char *cursor, struct buffer *query);
 void bybit_add_fills(int64_t since_ms, const char *cursor, struct buffer *query);
+void bybit_add_instruments(const char *cursor, struct buffer *query); /* 1000 a page */
