@@ -24,25 +24,6 @@ static void on_gone(void *context) {
     sim_settle(sim);
 }
 
-static struct open_call *open_new(struct sim *sim, struct http_request *request) {
-    struct open_call *open = memory_new(sizeof *open);
-    *open = (struct open_call){sim->open_calls, &sim->open_calls, sim, request};
-    if (open->next)
-        open->next->link = &open->next;
-    sim->open_calls = open;
-    http_request_on_gone(request, on_gone, open);
-    return open;
-}
-
-static struct http_request *open_free(struct open_call *open) {
-    struct http_request *request = open->request;
-    *open->link = open->next;
-    if (open->next)
-        open->next->link = open->link;
-    free(open);
-    return request;
-}
-
 static void call(struct sim *sim, struct http_request *request, const char *token,
                  const char *method) {
     __attribute__((cleanup(form_deinit))) struct form form = {0};
@@ -56,7 +37,9 @@ static void call(struct sim *sim, struct http_request *request, const char *toke
         const struct form_file *file = &form.files[i];
         files[i] = (struct telegram_file){file->field, file->name, file->content_type, file->bytes};
     }
-    struct telegram_call in = {.ticket = (uint64_t)(uintptr_t)open_new(sim, request),
+    struct open_call *open = sim_open_call(sim, request);
+    http_request_on_gone(request, on_gone, open);
+    struct telegram_call in = {.ticket = (uint64_t)(uintptr_t)open,
                                .token = token,
                                .method = method,
                                .params = form.values,
@@ -98,7 +81,7 @@ void bot_api_handle(struct sim *sim, struct http_request *request) {
 void bot_api_settle(struct sim *sim) {
     struct telegram_answer answer;
     while (telegram_next_answer(sim->telegram, sim_now(sim), &answer)) {
-        struct http_request *request = open_free((struct open_call *)(uintptr_t)answer.ticket);
+        struct http_request *request = sim_close_call((struct open_call *)(uintptr_t)answer.ticket);
         char seconds[24];
         snprintf(seconds, sizeof seconds, "%lld", (long long)answer.retry_after_s);
         struct http_header retry_after = {"Retry-After", seconds};

@@ -4,23 +4,50 @@
 #include "base/text.h"
 #include "sim/sim.h"
 
-static const struct route {
-    const char *method, *path, *control;
+typedef int control_function(struct sim *sim, const char *name, const json_t *args, json_t **ret);
+
+static int telegram_side(struct sim *sim, const char *name, const json_t *args, json_t **ret) {
+    return telegram_control(sim->telegram, name, args, sim_now(sim), ret);
+}
+
+static int exchange_side(struct sim *sim, const char *name, const json_t *args, json_t **ret) {
+    return exchange_sim_control(sim->exchange, name, args, sim_now(sim), ret);
+}
+
+static int move_clock(struct sim *sim, const char *name, const json_t *args, json_t **ret);
+
+static const struct control_route {
+    const char *method, *path;
+    control_function *side;
+    const char *control;
     const char *wait_for; /* array of the answer that ends a wait; NULL: does not wait */
 } routes[] = {
-    {"POST", "message", "message", NULL},
-    {"POST", "press", "press", NULL},
-    {"POST", "chats", "set_chat", NULL},
-    {"POST", "faults", "arm_fault", NULL},
-    {"DELETE", "faults", "clear_faults", NULL},
-    {"POST", "limits", "set_limits", NULL},
-    {"POST", "jump", "jump", NULL},
-    {"GET", "faults", "faults", NULL},
-    {"GET", "limits", "limits", NULL},
-    {"GET", "bots", "bots", NULL},
-    {"GET", "messages", "messages", "messages"},
-    {"GET", "calls", "calls", "calls"},
-    {"GET", "chats", "chats", "chats"},
+    {"POST", "message", telegram_side, "message", NULL},
+    {"POST", "press", telegram_side, "press", NULL},
+    {"POST", "chats", telegram_side, "set_chat", NULL},
+    {"POST", "faults", telegram_side, "arm_fault", NULL},
+    {"DELETE", "faults", telegram_side, "clear_faults", NULL},
+    {"POST", "limits", telegram_side, "set_limits", NULL},
+    {"POST", "jump", telegram_side, "jump", NULL},
+    {"GET", "faults", telegram_side, "faults", NULL},
+    {"GET", "limits", telegram_side, "limits", NULL},
+    {"GET", "bots", telegram_side, "bots", NULL},
+    {"GET", "messages", telegram_side, "messages", "messages"},
+    {"GET", "calls", telegram_side, "calls", "calls"},
+    {"GET", "chats", telegram_side, "chats", "chats"},
+    {"POST", "clock", move_clock, "clock", NULL},
+    {"GET", "exchange/market", exchange_side, "market", "changed"},
+    {"POST", "exchange/market", exchange_side, "set_market", NULL},
+    {"POST", "exchange/price", exchange_side, "set_price", NULL},
+    {"GET", "exchange/books", exchange_side, "books", "changed"},
+    {"POST", "exchange/accounts", exchange_side, "add_account", NULL},
+    {"POST", "exchange/faults", exchange_side, "arm_fault", NULL},
+    {"DELETE", "exchange/faults", exchange_side, "clear_faults", NULL},
+    {"GET", "exchange/faults", exchange_side, "faults", NULL},
+    {"POST", "exchange/limits", exchange_side, "set_limits", NULL},
+    {"GET", "exchange/limits", exchange_side, "limits", NULL},
+    {"POST", "exchange/clock", exchange_side, "set_clock", NULL},
+    {"GET", "exchange/calls", exchange_side, "calls", "calls"},
 };
 
 static void respond(struct http_request *request, int status, json_t *answer) {
@@ -42,10 +69,10 @@ static bool worth_telling(const json_t *answer, const char *wait_for) {
 
 /* Answers a waiter when there is news or its time is over. */
 static bool try_waiter(struct waiter *waiter, int64_t now) {
+    const struct control_route *route = waiter->route;
     json_t *answer = NULL;
-    int status =
-        telegram_control(waiter->sim->telegram, waiter->control, waiter->args, now, &answer);
-    if (!status && now < waiter->until && !worth_telling(answer, waiter->control)) {
+    int status = route->side(waiter->sim, route->control, waiter->args, &answer);
+    if (!status && now < waiter->until && !worth_telling(answer, route->wait_for)) {
         json_decref(answer);
         return false;
     }
@@ -55,11 +82,13 @@ static bool try_waiter(struct waiter *waiter, int64_t now) {
 
 void control_settle(struct sim *sim) {
     int64_t now = sim_now(sim);
-    bool changed = telegram_changes(sim->telegram) != sim->seen_changes;
-    sim->seen_changes = telegram_changes(sim->telegram);
+    uint64_t changes = telegram_changes(sim->telegram) + exchange_sim_changes(sim->exchange);
+    bool changed = changes != sim->seen_changes, watched = false;
+    sim->seen_changes = changes;
     for (struct waiter **link = &sim->waiters; *link;) {
         struct waiter *waiter = *link;
         if ((!changed && now < waiter->until) || !try_waiter(waiter, now)) {
+            watched = watched || waiter->route->side == exchange_side;
             link = &waiter->next;
             continue;
         }
@@ -68,6 +97,7 @@ void control_settle(struct sim *sim) {
         json_decref(waiter->args);
         free(waiter);
     }
+    exchange_sim_watch(sim->exchange, watched);
 }
 
 int64_t control_deadline(const struct sim *sim) {
@@ -85,12 +115,11 @@ static void on_gone(void *context) {
     sim_settle(waiter->sim);
 }
 
-static void wait_for(struct sim *sim, struct http_request *request, const struct route *route,
-                     json_t *args, int64_t seconds) {
+static void wait_for(struct sim *sim, struct http_request *request,
+                     const struct control_route *route, json_t *args, int64_t seconds) {
     struct waiter *waiter = memory_new(sizeof *waiter);
-    *waiter = (struct waiter){sim->waiters,      sim,
-                              request,           route->control,
-                              json_incref(args), sim_now(sim) + seconds * 1000};
+    *waiter = (struct waiter){
+        sim->waiters, sim, request, route, json_incref(args), sim_now(sim) + seconds * 1000};
     sim->waiters = waiter;
     sim->waiter_count++;
     http_request_on_gone(request, on_gone, waiter);
@@ -98,7 +127,7 @@ static void wait_for(struct sim *sim, struct http_request *request, const struct
 
 /* --- requests ----------------------------------------------------------------------------- */
 
-static void move_clock(struct sim *sim, struct http_request *request, const json_t *args) {
+static int move_clock(struct sim *sim, const char *name, const json_t *args, json_t **ret) {
     int64_t by = 0;
     const json_t *given = json_object_get(args, "advance_ms");
     const char *text = json_string_value(given);
@@ -106,13 +135,13 @@ static void move_clock(struct sim *sim, struct http_request *request, const json
     if (json_is_integer(given))
         by = json_integer_value(given);
     if (!good || by < 0 || by > 366 * 86400000LL) {
-        http_respond_problem(request, 400, "The simulator refuses",
-                             "advance_ms must be 0..31622400000: the clock never goes back");
-        return;
+        *ret = json_pack("{s:s}", "error",
+                         "advance_ms must be 0..31622400000: the clock never goes back");
+        return 400;
     }
     sim->wall_minus_boot_ms += by;
-    respond(request, 0, json_pack("{s:I}", "now_ms", (json_int_t)sim_now(sim)));
-    sim_settle(sim);
+    *ret = json_pack("{s:I}", "now_ms", (json_int_t)sim_now(sim));
+    return 0;
 }
 
 /* What a bot sent, for the chat page: pictures are shown, all else can only be saved. */
@@ -133,7 +162,8 @@ static void send_file(struct sim *sim, struct http_request *request) {
     http_respond(request, &response);
 }
 
-static const struct route *route_find(const char *method, const char *path, bool *ret_path) {
+static const struct control_route *route_find(const char *method, const char *path,
+                                              bool *ret_path) {
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         if (strcmp(routes[i].path, path) != 0)
             continue;
@@ -151,7 +181,7 @@ static bool foreign(const struct http_request *request) {
     return origin && (!host || strncmp(origin, "http://", 7) != 0 || strcmp(origin + 7, host) != 0);
 }
 
-static void run(struct sim *sim, struct http_request *request, const struct route *route,
+static void run(struct sim *sim, struct http_request *request, const struct control_route *route,
                 json_t *args) {
     json_t *answer = NULL;
     int64_t seconds = 0;
@@ -159,7 +189,7 @@ static void run(struct sim *sim, struct http_request *request, const struct rout
     bool given = json_is_string(timeout) &&
                  text_to_int(json_string_value(timeout), 0, INT64_MAX, &seconds) == 0;
     seconds = !given ? 0 : seconds > SIM_WAIT_SECONDS_MAX ? SIM_WAIT_SECONDS_MAX : seconds;
-    int status = telegram_control(sim->telegram, route->control, args, sim_now(sim), &answer);
+    int status = route->side(sim, route->control, args, &answer);
     bool waits = route->wait_for && seconds > 0 && !status &&
                  !worth_telling(answer, route->wait_for) && sim->waiter_count < SIM_WAITERS_MAX;
     if (waits) {
@@ -177,9 +207,9 @@ void control_handle(struct sim *sim, struct http_request *request) {
         send_file(sim, request);
         return;
     }
-    bool known = strcmp(path, "clock") == 0;
-    const struct route *route = route_find(method, path, &known);
-    if (!known || (!route && strcmp(path, "clock") != 0)) {
+    bool known = false;
+    const struct control_route *route = route_find(method, path, &known);
+    if (!route) {
         http_respond_problem(request, known ? 405 : 404, known ? "Method Not Allowed" : "Not Found",
                              "docs/simulator.md lists what the control API understands");
         return;
@@ -192,8 +222,6 @@ void control_handle(struct sim *sim, struct http_request *request) {
     if (sim_read_form(request, &form) != FORM_DONE)
         http_respond_problem(request, 400, "Bad Request",
                              "the body must be a JSON object or a form");
-    else if (!route)
-        move_clock(sim, request, form.values);
     else
         run(sim, request, route, form.values);
 }

@@ -25,6 +25,20 @@ static void add_bots(struct sim *sim, const struct options *options) {
     }
 }
 
+static void add_accounts(struct sim *sim, const struct options *options) {
+    for (size_t i = 0; i < options->account_count; i++) {
+        const char *key = options->accounts[i].key;
+        int r = exchange_sim_add_account(sim->exchange, key, options->accounts[i].secret,
+                                         options->balance);
+        if (r < 0)
+            fatal(EX_USAGE, "--account %s=...: %s", key,
+                  r == -EEXIST ? "this key is given twice"
+                               : "key and secret are 1 to 64 characters");
+    }
+    if (!options->still)
+        exchange_sim_set_mode(sim->exchange, EXCHANGE_SIM_WALK, sim_now(sim));
+}
+
 static void open_server(struct sim *sim, const struct options *options) {
     struct http_server_options server = {.host = options->listen, .port = options->port};
     int r = http_server_open(sim->loop, &server, sim_handle, sim, &sim->server);
@@ -36,6 +50,8 @@ static void open_server(struct sim *sim, const struct options *options) {
         fatal(EX_USAGE, "cannot listen on %s: %s", options->listen, strerror(-r));
     log_info("Telegram is simulated at http://%s:%u (chat page: open it in a browser)",
              options->listen, http_server_port(sim->server));
+    log_info("Bybit is simulated at http://%s:%u/v5/", options->listen,
+             http_server_port(sim->server));
     r = notify_send("READY=1");
     if (r < 0)
         log_warning("the supervisor at NOTIFY_SOCKET cannot be reached: %s", strerror(-r));
@@ -75,6 +91,7 @@ int main(int argc, char **argv) {
         must(uv_signal_start(&signals[i], on_signal, i ? SIGINT : SIGTERM) == 0);
     }
     add_bots(&sim, &options);
+    add_accounts(&sim, &options);
     open_server(&sim, &options);
     uv_run(&loop, UV_RUN_DEFAULT);
     must(uv_loop_close(&loop) == 0);

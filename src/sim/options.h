@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* options.h - the command line of holdfast-sim. */
 #pragma once
+#include "mimic/bybit.h"
 #include "mimic/telegram.h"
 
 struct options {
@@ -11,6 +12,12 @@ struct options {
         char *token, *username;
     } bots[TELEGRAM_BOTS_MAX];
     size_t bot_count;
+    struct {
+        char *key, *secret;
+    } accounts[EXCHANGE_SIM_ACCOUNTS_MAX];
+    size_t account_count; /* at least one */
+    struct decimal balance;
+    bool still;
     int64_t chats[15];
     size_t chat_count;
 };

@@ -15,6 +15,7 @@ static void on_timer(uv_timer_t *timer) {
 void sim_init(struct sim *sim, uv_loop_t *loop, uint64_t seed) {
     *sim = (struct sim){.loop = loop};
     sim->telegram = telegram_new(seed);
+    sim->exchange = exchange_sim_new(seed);
     sim->wall_minus_boot_ms = clock_wall_ms() - clock_ms();
     uv_timer_init(loop, &sim->timer);
     sim->timer.data = sim;
@@ -23,11 +24,15 @@ void sim_init(struct sim *sim, uv_loop_t *loop, uint64_t seed) {
 void sim_deinit(struct sim *sim) {
     must(!sim->open_calls && !sim->waiters);
     sim->telegram = telegram_free(sim->telegram);
+    sim->exchange = exchange_sim_free(sim->exchange);
 }
 
 static void arm(struct sim *sim) {
-    int64_t due = telegram_deadline(sim->telegram), other = control_deadline(sim);
-    due = other < due ? other : due;
+    const int64_t deadlines[] = {telegram_deadline(sim->telegram),
+                                 exchange_sim_deadline(sim->exchange), control_deadline(sim)};
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < COUNT_OF(deadlines); i++)
+        due = deadlines[i] < due ? deadlines[i] : due;
     if (due == INT64_MAX) {
         uv_timer_stop(&sim->timer);
         return;
@@ -39,8 +44,27 @@ static void arm(struct sim *sim) {
 
 void sim_settle(struct sim *sim) {
     bot_api_settle(sim);
+    exchange_api_settle(sim);
     control_settle(sim);
     arm(sim);
+}
+
+struct open_call *sim_open_call(struct sim *sim, struct http_request *request) {
+    struct open_call *open = memory_new(sizeof *open);
+    *open = (struct open_call){sim->open_calls, &sim->open_calls, sim, request};
+    if (open->next)
+        open->next->link = &open->next;
+    sim->open_calls = open;
+    return open;
+}
+
+struct http_request *sim_close_call(struct open_call *open) {
+    struct http_request *request = open->request;
+    *open->link = open->next;
+    if (open->next)
+        open->next->link = open->link;
+    free(open);
+    return request;
 }
 
 struct query_read {
@@ -82,6 +106,8 @@ void sim_handle(void *context, struct http_request *request) {
         http_respond_problem(request, 400, "Bad Request", "the path is not UTF-8");
     else if (strncmp(path, "/sim/", 5) == 0)
         control_handle(sim, request);
+    else if (strncmp(path, "/v5/", 4) == 0)
+        exchange_api_handle(sim, request);
     else if (is_get(request) && strcmp(path, "/ping") == 0)
         answer_ping(sim, request);
     else if (!is_get(request) || !page_handle(request))

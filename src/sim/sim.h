@@ -3,6 +3,8 @@
  * decisions are made in src/mimic; here are the loop, the one timer, and parked requests. */
 #pragma once
 #include "link/http_server.h"
+#include "mimic/bybit.h"
+#include "mimic/bybit_control.h"
 #include "mimic/telegram.h"
 #include "mimic/telegram_control.h"
 #include "wire/form.h"
@@ -14,11 +16,11 @@ struct waiter { /* a long poll of the control API */
     struct waiter *next;
     struct sim *sim;
     struct http_request *request;
-    const char *control; /* a constant */
+    const struct control_route *route;
     json_t *args;
     int64_t until;
 };
-struct open_call { /* a call of a bot that is not answered yet; its address is the ticket */
+struct open_call { /* a call that is not answered yet; its address is the ticket */
     struct open_call *next, **link;
     struct sim *sim;
     struct http_request *request;
@@ -28,6 +30,7 @@ struct sim {
     uv_timer_t timer;
     struct http_server *server;
     struct telegram *telegram;
+    struct exchange_sim *exchange;
     struct open_call *open_calls;
     struct waiter *waiters;
     size_t waiter_count;
@@ -40,13 +43,18 @@ void sim_deinit(struct sim *sim); /* after the server has closed */
 int64_t sim_now(const struct sim *sim);
 /* Hands out what is due and sets the timer; after everything that may have changed something. */
 void sim_settle(struct sim *sim);
-void sim_handle(void *sim, struct http_request *request); /* the http_handler */
+struct open_call *sim_open_call(struct sim *sim, struct http_request *request);
+struct http_request *sim_close_call(struct open_call *open); /* returns what is to be answered */
+void sim_handle(void *sim, struct http_request *request);    /* the http_handler */
 /* Forgets the parked requests: the server is about to answer them itself. */
 void sim_forget(struct sim *sim);
 
 /* bot_api.c: /bot<TOKEN>/METHOD and /file/bot<TOKEN>/PATH */
 void bot_api_handle(struct sim *sim, struct http_request *request);
 void bot_api_settle(struct sim *sim);
+/* exchange_api.c: /v5/... */
+void exchange_api_handle(struct sim *sim, struct http_request *request);
+void exchange_api_settle(struct sim *sim);
 /* control.c: /sim/... */
 void control_handle(struct sim *sim, struct http_request *request);
 void control_settle(struct sim *sim);
