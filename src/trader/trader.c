@@ -228,7 +228,8 @@ static void free_all(struct trader *trader) {
     must(uv_loop_close(&trader->loop) == 0);
 }
 
-int trader_run(struct trader *trader, const struct config *config) {
+int trader_run(struct trader *trader, const struct config *config, int64_t read_ms) {
+    trader->read_ms = read_ms;
     trader->config = config;
     trader->options = &config->trader;
     trader->bot = config_bot(config, config->trader.bot);

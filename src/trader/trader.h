@@ -83,7 +83,7 @@ struct trader {
     const struct config *config;
     const struct trader_config *options;
     const struct bot_config *bot;
-    int64_t wall_offset_ms;
+    int64_t wall_offset_ms, read_ms; /* read_ms: between reads while something is open */
     uint64_t seed;
     struct store *store;
     uv_poll_t store_poll;
@@ -123,7 +123,7 @@ struct trader {
 };
 
 /* trader.c */
-int trader_run(struct trader *trader, const struct config *config);
+int trader_run(struct trader *trader, const struct config *config, int64_t read_ms);
 int64_t trader_now(const struct trader *trader); /* milliseconds since 1970, never back */
 
 /* trader_commit.c: begin and end may nest; the outermost end hands over to the disk. */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 enum {
-    CYCLE_BUSY_MS = 2000,
     CYCLE_QUIET_MS = 60000,
     CYCLE_RETRY_MS = 1000,
     CYCLE_RETRY_MS_MAX = 30000,
@@ -173,7 +172,7 @@ static bool is_busy(const struct trader *trader) {
 
 static void cycle_end(struct trader *trader, bool good) {
     struct cycle *cycle = &trader->exchange.cycle;
-    int64_t wait = is_busy(trader) ? CYCLE_BUSY_MS : CYCLE_QUIET_MS;
+    int64_t wait = is_busy(trader) ? trader->read_ms : CYCLE_QUIET_MS;
     cycle->failures = good ? 0 : cycle->failures + 1;
     if (!good) {
         wait = CYCLE_RETRY_MS;
@@ -400,7 +399,7 @@ void exchange_turn(struct trader *trader) {
     }
     if (!link->started || link->cycle.step != CYCLE_IDLE)
         return;
-    if (is_busy(trader) && link->cycle.failures == 0 && link->cycle.due_ms > now + CYCLE_BUSY_MS)
+    if (is_busy(trader) && link->cycle.failures == 0 && link->cycle.due_ms > now + trader->read_ms)
         link->cycle.due_ms = now; /* something has begun meanwhile */
     if (now < link->cycle.due_ms)
         return;

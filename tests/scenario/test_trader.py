@@ -66,7 +66,10 @@ class Trading(trader.TraderCase):
         self.start_all()
         _, stop, _ = self.open_position()
         self.wait_message("is filled")
-        self.post(self.url("sim", "/sim/exchange/unprotect"), {"key": "paper", "symbol": "BTCUSDT"})
+        answer = self.signed("/v5/position/trading-stop",
+                             {"category": "linear", "symbol": "BTCUSDT", "positionIdx": 0,
+                              "tpslMode": "Full", "stopLoss": "0"})
+        self.assertEqual(answer["retCode"], 0, answer)
         self.wait("the stop is there again",
                   lambda: float(self.position()["stopLoss"] or 0) == stop)
 

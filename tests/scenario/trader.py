@@ -2,8 +2,10 @@
 """What scenarios of the trader share: simulated Telegram and exchange, hub, trader, and one owner who
 writes in the chat. No keeper: the test itself starts and kills."""
 
+import hmac
 import json
 import re
+import time
 
 import harness
 
@@ -89,6 +91,15 @@ class TraderCase(harness.Case):
         answer = self.post(self.url("sim", "/sim/exchange/price"),
                            {"symbol": symbol, "price": f"{price:.1f}"})
         self.assertEqual(answer.status, 200, answer)
+
+    def signed(self, path, body, key="paper", secret="paper"):
+        """A request to the exchange by somebody else with the same key."""
+        text, now = json.dumps(body), str(int(time.time() * 1000))
+        signature = hmac.new(secret.encode(), (now + key + "5000" + text).encode(), "sha256")
+        return harness.http("POST", self.url("sim", path), text.encode(),
+                            {"Content-Type": "application/json", "X-BAPI-API-KEY": key,
+                             "X-BAPI-TIMESTAMP": now, "X-BAPI-RECV-WINDOW": "5000",
+                             "X-BAPI-SIGN": signature.hexdigest()}).json
 
     def exchange_fault(self, path, kind, count=1, **more):
         answer = self.post(self.url("sim", "/sim/exchange/faults"),
