@@ -112,7 +112,7 @@ static void open_store(struct hub *hub) {
         fatal(EX_CANTCREAT,
               "%s: cannot be made (%s); check the owner and rights of the data folder", folder,
               strerror(-r));
-    r = store_open(store_sqlite_new(), path, restore, hub, &hub->store, &error);
+    r = store_open(store_sqlite_new_hub(), path, restore, hub, &hub->store, &error);
     if (r != 0)
         fatal(r == STORE_BUSY ? EX_UNAVAILABLE
               : r > 0         ? EX_DATAERR

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trade.h - instruments, orders, fills and positions as the trader knows them, whichever the
  * exchange. Plain values, copied freely. Texts are NUL-terminated and "" when not known; prices and
- * quantities are decimals, zero when there is none; times are milliseconds since 1970. */
+ * quantities are decimals, zero when there is none; times are milliseconds since 1970. Enums are on
+ * disk as their numbers: those never change, new ones come last. */
 #pragma once
 #include "base/decimal.h"
 

@@ -4,4 +4,5 @@
 #pragma once
 #include "store/backend.h"
 
-struct store_backend *store_sqlite_new(void);
+struct store_backend *store_sqlite_new_hub(void);    /* RECORD_BOT ... RECORD_SEEN */
+struct store_backend *store_sqlite_new_trader(void); /* RECORD_ORDER ...; finds no alerts */

@@ -1,34 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store's thread with the real database on a real disk. */
+#include "store/store_test.h"
 #include "base/file.h"
-#include "base/test.h"
-#include "store/store.h"
 #include "store/store_sqlite.h"
-#include <poll.h>
-#include <signal.h>
 #include <sqlite3.h>
-#include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-static char folder[64], path[96];
-
-static int make_folder(void **state) {
-    snprintf(folder, sizeof folder, "/tmp/holdfast-store-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/hub.db", folder);
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    const char *const suffixes[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
-        char name[128];
-        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-        unlink(name);
-    }
-    return rmdir(folder);
-}
 
 struct seen {
     size_t count[RECORD_SEEN + 1];
@@ -60,7 +35,7 @@ static struct store *open_good(struct seen *seen) {
     struct store *store = NULL;
     AUTO_BUFFER struct buffer error = {0};
     *seen = (struct seen){0};
-    int r = store_open(store_sqlite_new(), path, see, seen, &store, &error);
+    int r = store_open(store_sqlite_new_hub(), path, see, seen, &store, &error);
     if (r != 0)
         fail_msg("%d: %s", r, error.data);
     return store;
@@ -69,19 +44,6 @@ static struct store *open_good(struct seen *seen) {
 static void seen_deinit(struct seen *seen) {
     buffer_deinit(&seen->bodies);
     alert_deinit(&seen->alert);
-}
-
-static void note(void *context, int r) {
-    *(int *)context = r;
-}
-
-static void wait_for(struct store *store, const int *result) {
-    for (int i = 0; i < 200 && *result == 99; i++) {
-        struct pollfd fd = {.fd = store_fd(store), .events = POLLIN};
-        poll(&fd, 1, 50);
-        store_collect(store);
-    }
-    assert_int_not_equal(*result, 99);
 }
 
 static void add_update(struct records *records, int64_t seq, const char *body) {
@@ -101,13 +63,6 @@ static void add_alert(struct records *records, int64_t id, enum alert_state stat
                                    .created_ms = 5000,
                                    .text = text_copy("down"),
                                    .maybe_sent = true};
-}
-
-static int put(struct store *store, struct records *records) {
-    int result = 99;
-    store_put(store, records, note, &result);
-    wait_for(store, &result);
-    return result;
 }
 
 static void test_what_is_told_is_there_again(void **state) {
@@ -191,25 +146,16 @@ static void test_close_commits_what_waits(void **state) {
     seen_deinit(&seen);
 }
 
-/* The real thing fails: files of this process may not grow past 64 KiB. */
 static void test_failed_commit_fails_its_jobs_and_reopens(void **state) {
     struct seen seen;
     struct store *store = open_good(&seen);
-    struct rlimit old, low;
     struct records records = {0};
     AUTO_FREE char *big = memory_new(200001);
     memset(big, 'x', 200000);
     add_update(&records, 1, "{}");
     assert_int_equal(put(store, &records), 0);
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &old);
-    low = old;
-    low.rlim_cur = 65536;
-    setrlimit(RLIMIT_FSIZE, &low);
     add_update(&records, 2, big);
-    int r = put(store, &records);
-    setrlimit(RLIMIT_FSIZE, &old);
-    assert_true(r < 0);
+    assert_true(put_on_full_disk(store, &records) < 0);
     struct store_figures figures;
     store_figures(store, &figures);
     assert_int_equal(figures.failures, 1);
@@ -263,7 +209,7 @@ static void assert_refused(const char *at, int expected, const char *said) {
     struct store *store = NULL;
     struct seen seen = {0};
     AUTO_BUFFER struct buffer error = {0};
-    assert_int_equal(store_open(store_sqlite_new(), at, see, &seen, &store, &error), expected);
+    assert_int_equal(store_open(store_sqlite_new_hub(), at, see, &seen, &store, &error), expected);
     if (!strstr(error.data, said))
         fail_msg("%s", error.data);
 }
@@ -321,8 +267,6 @@ static void test_refusals(void **state) {
     assert_int_equal(file_read(path, 1000, &left, &size), 0);
     assert_string_equal(left, "this is a text, not a database at all");
 }
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the hub keeps: bots, updates, consumers, alerts, chats. */
+#include "store/sqlite_schema.h"
+#include "store/store_sqlite.h"
+#include <errno.h>
+
+/* migrations[n] brings version n to n + 1. Never change one that was released: add. */
+static const char *const migrations[] = {
+    "CREATE TABLE bots(bot TEXT PRIMARY KEY, account INTEGER NOT NULL, next_offset INTEGER NOT "
+    "NULL,"
+    "  epoch INTEGER NOT NULL, last_update INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE updates(bot TEXT NOT NULL, seq INTEGER NOT NULL, id INTEGER NOT NULL,"
+    "  epoch INTEGER NOT NULL, received INTEGER NOT NULL, hidden INTEGER NOT NULL, body BLOB NOT "
+    "NULL,"
+    "  PRIMARY KEY(bot, seq));"
+    "CREATE TABLE consumers(bot TEXT NOT NULL, name TEXT NOT NULL, slot INTEGER NOT NULL,"
+    "  confirmed INTEGER NOT NULL, epoch INTEGER NOT NULL, kinds INTEGER NOT NULL,"
+    "  seen INTEGER NOT NULL, PRIMARY KEY(bot, name)) WITHOUT ROWID;"
+    "CREATE TABLE alerts(id INTEGER PRIMARY KEY, priority INTEGER NOT NULL, state INTEGER NOT NULL,"
+    "  created INTEGER NOT NULL, next_try INTEGER NOT NULL, ended INTEGER NOT NULL,"
+    "  chat INTEGER NOT NULL, attempts INTEGER NOT NULL, part INTEGER NOT NULL,"
+    "  flags INTEGER NOT NULL, title TEXT, text TEXT NOT NULL, type TEXT, service TEXT,"
+    "  dedup_key TEXT, reason TEXT);"
+    "CREATE INDEX alerts_by_state ON alerts(state, id);"
+    "CREATE TABLE chats(chat INTEGER PRIMARY KEY, became INTEGER NOT NULL);",
+    "ALTER TABLE consumers ADD COLUMN ahead INTEGER NOT NULL DEFAULT 0;"};
+enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2 };
+
+enum statement {
+    BOT,
+    UPDATE,
+    UPDATES_DROP,
+    CONSUMER,
+    CONSUMER_DROP,
+    ALERT,
+    ALERT_CHANGE,
+    ALERTS_DROP,
+    CHAT,
+    STATEMENTS
+};
+static const char *const statements[STATEMENTS] = {
+    [BOT] = "INSERT OR REPLACE INTO bots VALUES(?1,?2,?3,?4,?5)",
+    [UPDATE] = "INSERT OR REPLACE INTO updates VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [UPDATES_DROP] = "DELETE FROM updates WHERE bot=?1 AND seq<=?2",
+    [CONSUMER] = "INSERT OR REPLACE INTO consumers VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+    [CONSUMER_DROP] = "DELETE FROM consumers WHERE bot=?1 AND name=?2",
+    [ALERT] = "INSERT INTO alerts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
+    [ALERT_CHANGE] = "UPDATE alerts SET priority=?2, state=?3, created=?4, next_try=?5, ended=?6,"
+                     " chat=?7, attempts=?8, part=?9, flags=?10, reason=?11 WHERE id=?1",
+    [ALERTS_DROP] = "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE state>=2"
+                    " AND ended<?1 LIMIT 1000)",
+    [CHAT] = "INSERT OR REPLACE INTO chats VALUES(?1,?2)",
+};
+
+static void bind_alert(sqlite3_stmt *statement, const struct alert *alert) {
+    const int64_t values[] = {alert->id,
+                              (int64_t)alert->priority,
+                              (int64_t)alert->state,
+                              alert->created_ms,
+                              alert->next_ms,
+                              alert->ended_ms,
+                              alert->chat,
+                              alert->attempts,
+                              alert->part,
+                              (alert->maybe_sent ? FLAG_MAYBE_SENT : 0) |
+                                  (alert->plain ? FLAG_PLAIN : 0)};
+    for (int i = 0; i < (int)COUNT_OF(values); i++)
+        sqlite3_bind_int64(statement, i + 1, values[i]);
+}
+
+static int apply_alert(struct sqlite_backend *self, const struct alert *alert, bool is_new) {
+    enum statement which = is_new ? ALERT : ALERT_CHANGE;
+    sqlite3_stmt *statement = self->prepared[which];
+    bind_alert(statement, alert);
+    if (!is_new) {
+        sqlite_bind_text(statement, 11, alert->reason);
+        return sqlite_run(self, which);
+    }
+    const char *const texts[] = {alert->title,   alert->text,      alert->type,
+                                 alert->service, alert->dedup_key, alert->reason};
+    for (int i = 0; i < (int)COUNT_OF(texts); i++)
+        sqlite_bind_text(statement, 11 + i, texts[i]);
+    return sqlite_run(self, which);
+}
+
+static int apply_update(struct sqlite_backend *self, const struct record *record) {
+    sqlite3_stmt *statement = self->prepared[UPDATE];
+    sqlite_bind_text(statement, 1, record->bot);
+    const int64_t values[] = {record->seq, record->id, record->epoch, record->at_ms,
+                              (int64_t)record->mask};
+    for (int i = 0; i < (int)COUNT_OF(values); i++)
+        sqlite3_bind_int64(statement, i + 2, values[i]);
+    sqlite3_bind_blob64(statement, 7, record->body, record->body_bytes, SQLITE_STATIC);
+    return sqlite_run(self, UPDATE);
+}
+
+static int apply_bot(struct sqlite_backend *self, const struct record *record) {
+    sqlite3_stmt *statement = self->prepared[BOT];
+    sqlite_bind_text(statement, 1, record->bot);
+    const int64_t values[] = {record->id, record->offset, record->epoch, record->at_ms};
+    for (int i = 0; i < (int)COUNT_OF(values); i++)
+        sqlite3_bind_int64(statement, i + 2, values[i]);
+    return sqlite_run(self, BOT);
+}
+
+static int apply_consumer(struct sqlite_backend *self, const struct record *record) {
+    sqlite3_stmt *statement = self->prepared[CONSUMER];
+    sqlite_bind_text(statement, 1, record->bot);
+    sqlite_bind_text(statement, 2, record->consumer);
+    const int64_t values[] = {record->slot,          record->seq,   record->epoch,
+                              (int64_t)record->mask, record->at_ms, record->offset};
+    for (int i = 0; i < (int)COUNT_OF(values); i++)
+        sqlite3_bind_int64(statement, i + 3, values[i]);
+    return sqlite_run(self, CONSUMER);
+}
+
+static int apply_drop(struct sqlite_backend *self, const struct record *record) {
+    if (record->kind == RECORD_ALERTS_DROP) {
+        sqlite3_bind_int64(self->prepared[ALERTS_DROP], 1, record->at_ms);
+        return sqlite_run(self, ALERTS_DROP);
+    }
+    enum statement which = record->kind == RECORD_UPDATES_DROP ? UPDATES_DROP : CONSUMER_DROP;
+    sqlite_bind_text(self->prepared[which], 1, record->bot);
+    if (which == UPDATES_DROP)
+        sqlite3_bind_int64(self->prepared[which], 2, record->seq);
+    else
+        sqlite_bind_text(self->prepared[which], 2, record->consumer);
+    return sqlite_run(self, which);
+}
+
+static int apply_chat(struct sqlite_backend *self, const struct record *record) {
+    sqlite3_bind_int64(self->prepared[CHAT], 1, record->id);
+    sqlite3_bind_int64(self->prepared[CHAT], 2, record->offset);
+    return sqlite_run(self, CHAT);
+}
+
+static int apply(struct sqlite_backend *self, const struct record *record) {
+    must(record->kind < RECORD_SEEN); /* RECORD_SEEN is only read */
+    switch (record->kind) {
+    case RECORD_BOT:
+        return apply_bot(self, record);
+    case RECORD_UPDATE:
+        return apply_update(self, record);
+    case RECORD_CONSUMER:
+        return apply_consumer(self, record);
+    case RECORD_ALERT:
+    case RECORD_ALERT_CHANGE:
+        return apply_alert(self, &record->alert, record->kind == RECORD_ALERT);
+    case RECORD_UPDATES_DROP:
+    case RECORD_CONSUMER_DROP:
+    case RECORD_ALERTS_DROP:
+        return apply_drop(self, record);
+    case RECORD_CHAT:
+        return apply_chat(self, record);
+    default:
+        break;
+    }
+    return -EINVAL;
+}
+
+static struct alert read_alert(sqlite3_stmt *s) {
+    int64_t flags = sqlite3_column_int64(s, 9);
+    int priority = sqlite3_column_int(s, 1), state = sqlite3_column_int(s, 2);
+    return (struct alert){
+        .id = sqlite3_column_int64(s, 0),
+        .priority =
+            (enum alert_priority)(priority < 0 || priority >= ALERT_PRIORITIES ? 0 : priority),
+        .state = (enum alert_state)(state < 0 || state >= ALERT_STATES ? ALERT_FAILED : state),
+        .created_ms = sqlite3_column_int64(s, 3),
+        .next_ms = sqlite3_column_int64(s, 4),
+        .ended_ms = sqlite3_column_int64(s, 5),
+        .chat = sqlite3_column_int64(s, 6),
+        .attempts = (uint32_t)sqlite3_column_int64(s, 7),
+        .part = (uint32_t)sqlite3_column_int64(s, 8),
+        .maybe_sent = (flags & FLAG_MAYBE_SENT) != 0,
+        .plain = (flags & FLAG_PLAIN) != 0,
+        .title = sqlite_text(s, 10),
+        .text = sqlite3_column_text(s, 11) ? sqlite_text(s, 11) : text_copy(""),
+        .type = sqlite_text(s, 12),
+        .service = sqlite_text(s, 13),
+        .dedup_key = sqlite_text(s, 14),
+        .reason = sqlite_text(s, 15),
+    };
+}
+
+static int find(struct sqlite_backend *self, const struct store_query *query,
+                struct alert **ret_list, size_t *ret_count) {
+    const char *text =
+        query->id ? "SELECT * FROM alerts WHERE id=?1 LIMIT ?4"
+        : query->state >= 0
+            ? "SELECT * FROM alerts WHERE state=?2 AND id<?3 ORDER BY id DESC LIMIT ?4"
+            : "SELECT * FROM alerts WHERE id<?3 ORDER BY id DESC LIMIT ?4";
+    sqlite3_stmt *s = NULL;
+    int code = sqlite3_prepare_v2(self->db, text, -1, &s, NULL);
+    struct alert *list = memory_array(query->limit, sizeof *list);
+    size_t count = 0;
+    if (code == SQLITE_OK) {
+        sqlite3_bind_int64(s, 1, query->id);
+        sqlite3_bind_int(s, 2, query->state);
+        sqlite3_bind_int64(s, 3, query->before ? query->before : INT64_MAX);
+        sqlite3_bind_int64(s, 4, query->limit);
+        while (count < query->limit && (code = sqlite3_step(s)) == SQLITE_ROW)
+            list[count++] = read_alert(s);
+    }
+    sqlite3_finalize(s);
+    *ret_list = list;
+    *ret_count = count;
+    int r = sqlite_result(self->db, code);
+    return r > 0 ? -EIO : r;
+}
+
+static int read_bot(sqlite3_stmt *s, struct record *ret) {
+    ret->bot = sqlite_text(s, 0);
+    ret->id = sqlite3_column_int64(s, 1);
+    ret->offset = sqlite3_column_int64(s, 2);
+    ret->epoch = sqlite3_column_int64(s, 3);
+    ret->at_ms = sqlite3_column_int64(s, 4);
+    return 0;
+}
+
+static int read_consumer(sqlite3_stmt *s, struct record *ret) {
+    ret->bot = sqlite_text(s, 0);
+    ret->consumer = sqlite_text(s, 1);
+    ret->slot = (uint32_t)sqlite3_column_int64(s, 2);
+    ret->seq = sqlite3_column_int64(s, 3);
+    ret->epoch = sqlite3_column_int64(s, 4);
+    ret->mask = (uint64_t)sqlite3_column_int64(s, 5);
+    ret->at_ms = sqlite3_column_int64(s, 6);
+    ret->offset = sqlite3_column_int64(s, 7);
+    return 0;
+}
+
+static int read_update(sqlite3_stmt *s, struct record *ret) {
+    ret->bot = sqlite_text(s, 0);
+    ret->seq = sqlite3_column_int64(s, 1);
+    ret->id = sqlite3_column_int64(s, 2);
+    ret->epoch = sqlite3_column_int64(s, 3);
+    ret->at_ms = sqlite3_column_int64(s, 4);
+    ret->mask = (uint64_t)sqlite3_column_int64(s, 5);
+    ret->body_bytes = (size_t)sqlite3_column_bytes(s, 6);
+    ret->body = text_copy_n(sqlite3_column_blob(s, 6), ret->body_bytes);
+    return 0;
+}
+
+static int read_alert_record(sqlite3_stmt *s, struct record *ret) {
+    ret->alert = read_alert(s);
+    return 0;
+}
+
+static int read_chat(sqlite3_stmt *s, struct record *ret) {
+    ret->id = sqlite3_column_int64(s, 0);
+    ret->offset = sqlite3_column_int64(s, 1);
+    return 0;
+}
+
+static int read_seen(sqlite3_stmt *s, struct record *ret) {
+    ret->id = sqlite3_column_int64(s, 0);
+    return 0;
+}
+
+/* In this order: engines know a bot and its consumers before its updates. Alerts that ended are
+ * loaded only while they count for the dedup window. */
+static const struct sqlite_load loads[] = {
+    {RECORD_BOT, "SELECT * FROM bots", read_bot},
+    {RECORD_CONSUMER, "SELECT * FROM consumers ORDER BY bot, slot", read_consumer},
+    {RECORD_UPDATE, "SELECT * FROM updates ORDER BY bot, seq", read_update},
+    {RECORD_CHAT, "SELECT * FROM chats", read_chat},
+    {RECORD_SEEN, "SELECT coalesce(max(id), 0) FROM alerts", read_seen},
+    {RECORD_ALERT,
+     "SELECT * FROM alerts WHERE state<2 OR created>="
+     "(SELECT coalesce(max(created), 0) - 300000 FROM alerts) ORDER BY id",
+     read_alert_record},
+};
+
+struct store_backend *store_sqlite_new_hub(void) {
+    static const struct sqlite_schema schema = {.program = "holdfast-hub",
+                                                .migrations = migrations,
+                                                .version = COUNT_OF(migrations),
+                                                .statements = statements,
+                                                .statement_count = STATEMENTS,
+                                                .loads = loads,
+                                                .load_count = COUNT_OF(loads),
+                                                .apply = apply,
+                                                .find = find};
+    return sqlite_new(&schema);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sqlite_schema.h - what differs between the stores of two programs: their tables. Opening,
+ * locking, migrating and transactions are the same (store_sqlite.c). For this folder only. */
+#pragma once
+#include "store/backend.h"
+#include <sqlite3.h>
+
+enum { SQLITE_STATEMENTS_MAX = 16 };
+
+struct sqlite_backend;
+struct sqlite_load {
+    enum record_kind kind;
+    const char *text;
+    /* The record has its kind, nothing more. -EBADMSG: the row is none of ours. */
+    int (*read)(sqlite3_stmt *row, struct record *ret);
+};
+struct sqlite_schema {
+    const char *program;           /* whose store it is, for people */
+    const char *const *migrations; /* [n] brings version n to n + 1 */
+    int version;                   /* = count of migrations */
+    const char *const *statements; /* prepared once, then sqlite_run() by their index */
+    int statement_count;
+    const struct sqlite_load *loads; /* in this order */
+    size_t load_count;
+    int (*apply)(struct sqlite_backend *self, const struct record *record);
+    int (*find)(struct sqlite_backend *self, const struct store_query *query,
+                struct alert **ret_list, size_t *ret_count); /* NULL: there is nothing to find */
+};
+struct sqlite_backend {
+    struct store_backend base;
+    const struct sqlite_schema *schema;
+    sqlite3 *db;
+    sqlite3_stmt *begin, *commit, *prepared[SQLITE_STATEMENTS_MAX];
+};
+struct store_backend *sqlite_new(const struct sqlite_schema *schema); /* borrows the schema */
+
+int sqlite_result(sqlite3 *db, int code); /* SQLite's answer as ours */
+/* Runs prepared[which] with what was bound, and unbinds it. 0 or -errno. */
+MUST_CHECK int sqlite_run(struct sqlite_backend *self, unsigned which);
+/* NULL is NULL. The text must stay until sqlite_run(). */
+void sqlite_bind_text(sqlite3_stmt *statement, int place, const char *text);
+char *sqlite_text(sqlite3_stmt *row, int column); /* a copy; NULL is NULL */
