@@ -122,7 +122,7 @@ static char *ask_confirm(struct turn *turn, const struct dialog *dialog) {
 
 static char *head(const struct turn *turn, const struct dialog *dialog) {
     AUTO_FREE char *badge = dialogs_badge(turn->self);
-    if (!dialog->symbol[0])
+    if (dialog->step == DIALOG_SYMBOL)
         return DIALOGS_TEXT(SAY_HEAD, badge, dialogs_side(dialog));
     return DIALOGS_TEXT(SAY_HEAD_SYMBOL, badge, dialogs_side(dialog), dialog->symbol);
 }

@@ -150,19 +150,11 @@ int dialogs_answer(struct turn *turn, struct dialog *dialog, const char *typed,
     return 0;
 }
 
+/* What was answered from there on stays until it is answered anew, which must come before its use.
+ */
 void dialogs_back(struct turn *turn, struct dialog *dialog) {
     must(dialog->step > DIALOG_SYMBOL);
-    static const struct decimal none = {0};
     dialog->step--;
-    /* What was answered there and behind it holds no longer. */
-    if (dialog->step <= DIALOG_TAKE)
-        dialog->take = none;
-    if (dialog->step <= DIALOG_STOP)
-        dialog->stop = dialog->qty = dialog->risk = none;
-    if (dialog->step <= DIALOG_ENTRY)
-        dialog->entry = none;
-    if (dialog->step == DIALOG_SYMBOL)
-        dialog->symbol[0] = 0;
     dialogs_ask(turn, dialog, NULL);
 }
 

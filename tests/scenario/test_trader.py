@@ -99,10 +99,10 @@ class WrongInput(trader.TraderCase):
         self.say("let me in", chat=STRANGER)
         self.wait_message("owner only", chat=STRANGER)
         self.press_data(message, data, person=STRANGER)
-        self.press_data(message, data)
-        self.press_data(message, data)
+        for _ in range(3):  # as fast as a thumb can; soon the buttons are gone
+            self.press_data(message, data, may_be_gone=True)
         self.wait("the order is at the exchange", self.our_orders)
-        self.press_data(message, data)
+        self.press_data(message, data, may_be_gone=True)
         self.ask("/status", "Exchange")  # all before it is handled
         self.assertEqual(len(self.our_orders()), 1)
         self.assertIn("was refused", self.trader.stderr)
@@ -131,6 +131,7 @@ class WrongInput(trader.TraderCase):
         self.ask("I trade real money on test", "possible from now on")
         self.trader.stop()
         self.start_trader()
+        self.wait_exchange()
         message = self.preview(last - 100, last - 1100)
         self.press(message, "Confirm")
         self.wait("the order is at the exchange", lambda: self.books("live-key")["orders"])
@@ -169,12 +170,15 @@ class BadExchange(trader.TraderCase):
         self.start_all()
         self.place()
         self.assert_one_order()
-        for kind in ("html", "half", "truncated", "wrong_type", "oversize", "5xx", "10016"):
-            for path in ("/v5/order/realtime", "/v5/execution/list", "/v5/position/list",
-                         "/v5/account/wallet-balance"):
-                self.exchange_fault(path, kind, count=2)
-        self.wait("all faults are used up",
-                  lambda: not self.get(self.url("sim", "/sim/exchange/faults")).json["faults"], 60)
+        kinds = ("html", "half", "truncated", "wrong_type", "oversize", "5xx", "10016", "reset")
+        paths = ("/v5/order/realtime", "/v5/execution/list", "/v5/position/list",
+                 "/v5/account/wallet-balance")
+        for number, kind in enumerate(kinds):
+            self.exchange_fault(paths[number % len(paths)], kind)
+            self.wait("the fault is used up",
+                      lambda: not self.get(self.url("sim", "/sim/exchange/faults")).json["faults"])
+            self.wait("all is well again",
+                      lambda: "Exchange: connected" in self.ask("/status", "Exchange")["text"])
         self.assert_one_order()
         self.assertEqual(self.messages("cancelled"), [])
         self.assertEqual(self.messages("refused"), [])
