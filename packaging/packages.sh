@@ -117,4 +117,4 @@ link_programs() { # BUILD_FOLDER
     done
 }
 
-programs=(holdfast holdfast-anchor holdfast-keeper holdfast-hub holdfast-sim)
+programs=(holdfast holdfast-anchor holdfast-keeper holdfast-hub holdfast-sim holdfast-trader)

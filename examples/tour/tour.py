@@ -22,6 +22,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build")) / "src"
 PERSON = 42
 BOT_TOKEN = "110201543:tour-token-of-the-simulator-AAAAAAA"
+TRADER_TOKEN = "110201544:tour-token-of-the-simulator-BBBBBBB"
+TRADER = "trader_bot"
 HTTP_TOKEN = "tour-token-for-alerts"
 PATIENCE_SECONDS = 15
 COUNTER = """
@@ -115,11 +117,14 @@ class Demo:
         return {
             "name": "tour",
             "http": {"listen": self.hub.removeprefix("http://"), "token": HTTP_TOKEN},
-            "bots": {"main": {"token": BOT_TOKEN, "api_url": self.sim, "owner": PERSON}},
+            "bots": {"main": {"token": BOT_TOKEN, "api_url": self.sim, "owner": PERSON},
+                     "trade": {"token": TRADER_TOKEN, "api_url": self.sim, "owner": PERSON}},
             "alerts": {"bot": "main", "chat": PERSON},
+            "trader": {"bot": "trade", "mode": "paper", "api_url": self.sim},
             "services": {
                 "sim": {"command": ["holdfast", "sim", "--port", self.sim.rpartition(":")[2],
-                                    "--bot", f"{BOT_TOKEN}=tour_bot"], "ready": "notify"},
+                                    "--market", "still", "--bot", f"{BOT_TOKEN}=tour_bot",
+                                    "--bot", f"{TRADER_TOKEN}={TRADER}"], "ready": "notify"},
                 "bot": {"command": ["/usr/bin/python3", "-W", "ignore",
                                     str(ROOT / "examples/demo/bot.py")],
                         "needs": ["sim", "hub"], "consumer": "main", "ready": "notify",
@@ -143,12 +148,15 @@ class Demo:
     def all_ready(self):
         return all(service["state"] == "ready" for service in self.services().values())
 
-    def wait_new_bot(self, pid):
+    def wait_new(self, name, pid):
         def runs_again():
-            bot = self.services()["bot"]
-            return bot["pid"] if bot["state"] == "ready" and bot["pid"] != pid else None
+            service = self.services()[name]
+            return service["pid"] if service["state"] == "ready" and service["pid"] != pid else None
 
-        return wait("the bot runs again", runs_again)
+        return wait(f"the {name} runs again", runs_again)
+
+    def wait_new_bot(self, pid):
+        return self.wait_new("bot", pid)
 
     def log_numbers(self):
         files = sorted((self.folder / "data" / "logs").glob("counter.log*"), reverse=True)
@@ -157,19 +165,20 @@ class Demo:
 
     # --- the chat -----------------------------------------------------------------------------
 
-    def say(self, text):
+    def say(self, text, **bot):
         status, _ = http("POST", f"{self.sim}/sim/message",
-                         {"chat_id": PERSON, "from_id": PERSON, "first_name": "Ann", "text": text})
+                         {"chat_id": PERSON, "from_id": PERSON, "first_name": "Ann", "text": text,
+                          **bot})
         if status != 200:
             raise Failed(f"the simulator refused a message: {status}")
 
-    def press(self, message, data):
+    def press(self, message, data, **bot):
         http("POST", f"{self.sim}/sim/press", {"chat_id": PERSON, "from_id": PERSON, "data": data,
-                                               "message_id": message["message_id"]})
+                                               "message_id": message["message_id"], **bot})
 
-    def book(self):
+    def book(self, bot=""):
         """What stands in the chat now, in order; an edit moves nothing."""
-        _, page = http("GET", f"{self.sim}/sim/messages?chat_id={PERSON}&after=0")
+        _, page = http("GET", f"{self.sim}/sim/messages?chat_id={PERSON}&after=0{bot}")
         latest = {}
         for message in page["messages"]:
             latest[message["message_id"]] = message
@@ -181,6 +190,48 @@ class Demo:
 
     def wait_text(self, beginning, seconds=PATIENCE_SECONDS):
         return wait(f"the bot writes “{beginning}”", lambda: self.from_bot(beginning), seconds)[-1]
+
+    # --- the trading bot, and the exchange it trades on -------------------------------------------
+
+    def ask_trader(self, text, part):
+        """Writes to the trader, and returns its next message with `part` in it."""
+        before = len(self.book(f"&bot={TRADER}"))
+        self.say(text, bot=TRADER)
+        return self.wait_trader(part, before)
+
+    def wait_trader(self, part, after=0):
+        def found():
+            return [message for message in self.book(f"&bot={TRADER}")[after:]
+                    if message["from_bot"] and part in message["text"]]
+
+        return wait(f"the trader writes “{part}”", found)[-1]
+
+    def confirm(self, message):
+        buttons = [button for row in message["reply_markup"]["inline_keyboard"] for button in row]
+        data = next(button["callback_data"] for button in buttons if button["text"] == "Confirm")
+        self.press(message, data, bot=TRADER)
+
+    def price(self):
+        _, market = http("GET", f"{self.sim}/sim/exchange/market")
+        return float(next(s["last"] for s in market["symbols"] if s["symbol"] == "BTCUSDT"))
+
+    def push_price(self, price):
+        http("POST", f"{self.sim}/sim/exchange/price", {"symbol": "BTCUSDT", "price": f"{price:.1f}"})
+
+    def exchange(self):
+        return http("GET", f"{self.sim}/sim/exchange/books?key=paper")[1]
+
+    def entries(self):
+        """Orders that the trader sent (the exchange makes stops and targets by itself)."""
+        return [order for order in self.exchange()["orders"] if order["orderLinkId"]]
+
+    def position(self):
+        return next((p for p in self.exchange()["positions"] if float(p["size"] or 0)), None)
+
+    def kill_trader(self):
+        pid = self.pids()["trader"]
+        os.kill(pid, signal.SIGKILL)
+        return pid
 
     def calls(self, method):
         return http("GET", f"{self.sim}/sim/calls?after=0&method={method}")[1]["calls"]
@@ -278,8 +329,42 @@ def send_alert(demo, priority, text):
     check(200 <= status < 300, f"the alert was refused: {status} {answer}")
 
 
+def tour_trade(screen, demo):
+    screen.title("6. An order from the chat to its target, with the trader killed at each step")
+    price = demo.price()
+    entry, stop, target = price - 200, price - 1200, price + 1800
+    preview = demo.ask_trader(f"/limitbuy BTC {entry:.1f} {stop:.1f} 2R", "Place this order?")
+    screen.good("/limitbuy shows what it would do: risk, quantity, target; nothing is placed yet")
+    demo.confirm(preview)
+    pid = demo.kill_trader()
+    screen.tell(f"confirmed, and process {pid} killed at once: the order may have left, or may not")
+    demo.wait_new("trader", pid)
+    screen.tell("the next trader asks the exchange until no late request can arrive any more")
+    wait("the order is at the exchange", demo.entries, 30)
+    check(len(demo.entries()) == 1, "it was sent twice")
+    screen.good("the order is at the exchange, once")
+    pid = demo.kill_trader()
+    demo.wait_new("trader", pid)
+    check(not demo.position(), "the order was filled too early")
+    demo.push_price(entry - 1)
+    position = wait("the position is open", demo.position)
+    check(float(position["stopLoss"]) == stop, f"the stop loss is {position['stopLoss']}")
+    pid = demo.kill_trader()
+    demo.wait_new("trader", pid)
+    screen.good("the price fills it, and its stop loss is at the exchange with it")
+    wait("the trader knows it",
+         lambda: "protected" in demo.ask_trader("/status", "Exchange")["text"], 30)
+    check(len(demo.entries()) == 1, "there is a second order")
+    screen.good("killed twice more: one order, one position, protected")
+    demo.push_price(target + 10)
+    told = wait("the alert arrives", lambda: [m for m in demo.book()
+                                              if "Take profit hit" in m["text"]], 30)
+    check(len(told) == 1 and not demo.position(), "the position is still open")
+    screen.good("the target is hit, and the alert tells of it: " + told[0]["text"].splitlines()[-2])
+
+
 def tour_outage(screen, demo):
-    screen.title("6. Telegram is down for some seconds")
+    screen.title("7. Telegram is down for some seconds")
     alerts = [("LOW", "backup is done"), ("MEDIUM", "disk is half full"),
               ("HIGH", "an order waits"), ("CRITICAL", "the database is gone")]
     http("POST", f"{demo.sim}/sim/faults", {"method": "*", "kind": "5xx", "count": 100000})
@@ -302,7 +387,7 @@ def tour_outage(screen, demo):
 
 
 def tour_stop(screen, demo):
-    screen.title("7. Orderly stop")
+    screen.title("8. Orderly stop")
     pids = demo.pids()
     demo.up.send_signal(signal.SIGTERM)
     try:
@@ -315,7 +400,7 @@ def tour_stop(screen, demo):
     screen.good("everything ended in reverse order; no process is left")
 
 
-STEPS = (tour_start, tour_chat, tour_kill, tour_hang, tour_keeper, tour_outage, tour_stop)
+STEPS = (tour_start, tour_chat, tour_kill, tour_hang, tour_keeper, tour_trade, tour_outage, tour_stop)
 
 
 def end_rest(demo):

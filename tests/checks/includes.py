@@ -19,6 +19,7 @@ MAY_INCLUDE = {
     "keeper": LIBRARIES - {"store"},
     "hub": LIBRARIES,
     "sim": LIBRARIES,
+    "trader": LIBRARIES,
     "cli": LIBRARIES,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
