@@ -249,7 +249,7 @@ static bool next_event(struct exchange_sim *sim, size_t symbol, struct decimal t
 /* It becomes an order like any other, if the account can still bear it. */
 static void trigger(struct paper_account *account, struct paper_order *order) {
     order->updated = paper_time(account->sim);
-    if (!order->reduce_only && !paper_can_afford(account, order)) {
+    if (!order->reduce_only && !paper_can_afford(account, order, NULL)) {
         paper_order_end(account, order, PAPER_REJECTED, "UNKNOWN", "EC_Others");
         return;
     }

@@ -321,8 +321,9 @@ struct paper_margin {
     struct decimal equity, unrealised, position, order, maintenance, available;
 };
 struct paper_margin paper_margin_of(const struct paper_account *account);
-/* Whether the account could bear one more order. */
-bool paper_can_afford(const struct paper_account *account, const struct paper_order *order);
+/* Whether the account could bear one more order, instead of one it has (or NULL). */
+bool paper_can_afford(const struct paper_account *account, const struct paper_order *order,
+                      const struct paper_order *instead_of);
 /* Where the position on this symbol would be liquidated; zero: nowhere. */
 struct decimal paper_liquidation_price(const struct paper_account *account, size_t symbol);
 /* Ends every position and order of an account. */
