@@ -39,14 +39,13 @@ static void record(struct paper_account *account, const struct paper_order *orde
 
 /* The stop and target that travelled with an order become those of its position. */
 static void hand_over_protection(struct paper_account *account, struct paper_order *order) {
-    struct decimal stop = order->stop, take = order->take;
-    order->stop = order->take = decimal_of(0);
-    if (account->positions[order->symbol].side != order->side)
-        return; /* it only reduced */
-    if (!decimal_is_zero(stop))
-        paper_protect(account, order->symbol, PAPER_STOP_LOSS, stop);
-    if (!decimal_is_zero(take))
-        paper_protect(account, order->symbol, PAPER_TAKE_PROFIT, take);
+    if (order->handed_over || account->positions[order->symbol].side != order->side)
+        return; /* once is enough, or it only reduced */
+    order->handed_over = true;
+    if (!decimal_is_zero(order->stop))
+        paper_protect(account, order->symbol, PAPER_STOP_LOSS, order->stop);
+    if (!decimal_is_zero(order->take))
+        paper_protect(account, order->symbol, PAPER_TAKE_PROFIT, order->take);
 }
 
 static void fill(struct paper_account *account, struct paper_order *order, struct decimal qty,

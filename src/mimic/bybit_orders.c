@@ -457,6 +457,8 @@ void paper_handle_amend(struct paper_call *call) {
         paper_fail(call, 110007, "ab not enough for new order");
         return;
     }
+    changed.handed_over = order->handed_over && decimal_equal(changed.take, order->take) &&
+                          decimal_equal(changed.stop, order->stop);
     *order = changed;
     order->updated = paper_time(call->sim);
     paper_touch(call->account);

@@ -40,6 +40,7 @@ static void test_order_row(void **state) {
     first_has(world, "/v5/order/history", OPEN, names);
     order_shows(world, "one", "cumFeeDetail.USDT", "0.03520006");
     order_shows(world, "one", "createdTime", "1795310513000");
+    order_shows(world, "one", "stopLoss", "60000.00"); /* also after it was handed over */
 }
 
 static void test_execution_row(void **state) {

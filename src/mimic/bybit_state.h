@@ -47,7 +47,8 @@ struct paper_order {
     bool market, reduce_only, close_on_trigger, liquidation;
     struct decimal qty, price; /* price of a market order: what it may cost at most */
     struct decimal filled, value, fee;
-    struct decimal take, stop; /* travel with it until its first fill; zero: none */
+    struct decimal take, stop; /* travel with it; zero: none */
+    bool handed_over;          /* they have become those of the position */
     struct decimal trigger, last_on_created;
     int trigger_direction; /* 1: rise, 2: fall, 0: no trigger */
     const char *cancel_type, *reject_reason;
