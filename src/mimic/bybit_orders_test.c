@@ -128,6 +128,16 @@ static void test_balance(void **state) {
     wallet_shows(world, "totalAvailableBalance", "3500.00000000");
 }
 
+static void test_position_limit(void **state) {
+    struct world *world = *state;
+    check(world, 0, "/v5/order/create",
+          "{'category':'linear','symbol':'BTCUSDT','side':'Buy','orderType':'Limit','qty':'0.001',"
+          "'price':'63000'}");
+    run_control(world, "set_price", "{'symbol':'BTCUSDT','price':'1900000'}");
+    order(world, 110090, "Buy", "600", "1900000", "");
+    order(world, 110007, "Buy", "500", "1900000", "");
+}
+
 static void test_cancel(void **state) {
     struct world *world = *state;
     const char *by_link = "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'one'}";
@@ -309,6 +319,7 @@ int main(void) {
         WORLD_TEST(test_link_ids),
         WORLD_TEST(test_duplicate_link_id),
         WORLD_TEST(test_balance),
+        WORLD_TEST(test_position_limit),
         WORLD_TEST(test_cancel),
         WORLD_TEST(test_cancel_all),
         WORLD_TEST(test_amend),
