@@ -23,33 +23,36 @@ static void add_order(const struct paper_order *order, struct decimal *buy, stru
     *sum = paper_plus(*sum, paper_times(paper_left(order), order->price));
 }
 
-/* Value that must be covered when `extra` (may be NULL) is added: the larger of what the position
- * becomes when all buy orders fill and when all sell orders do. */
+struct wish { /* one more order, instead of one that is there; both may be NULL */
+    const struct paper_order *extra, *instead_of;
+};
+
+/* Value that must be covered if the wish comes true: the larger of what the position becomes when
+ * all buy orders fill and when all sell orders do. */
 static struct decimal exposure(const struct paper_account *account, size_t symbol,
-                               const struct paper_order *extra) {
+                               struct wish wish) {
     struct decimal buy = decimal_of(0), sell = decimal_of(0);
     for (size_t i = 0; i < account->order_count; i++) {
         const struct paper_order *order = account->orders[i];
-        if (order->symbol == symbol && order != extra && !order->reduce_only &&
+        if (order->symbol == symbol && order != wish.instead_of && !order->reduce_only &&
             (order->status == PAPER_NEW || order->status == PAPER_PARTLY))
             add_order(order, &buy, &sell);
     }
-    if (extra && extra->symbol == symbol)
-        add_order(extra, &buy, &sell);
+    if (wish.extra && wish.extra->symbol == symbol)
+        add_order(wish.extra, &buy, &sell);
     struct decimal held = position_value(account, symbol);
     struct decimal has = account->positions[symbol].side == SIDE_SELL ? decimal_negate(held) : held;
     return larger(held, larger(paper_plus(has, buy), paper_minus(sell, has)));
 }
 
-static struct paper_margin margin_with(const struct paper_account *account,
-                                       const struct paper_order *extra) {
+static struct paper_margin margin_with(const struct paper_account *account, struct wish wish) {
     struct paper_margin margin = {.equity = account->balance};
     for (size_t i = 0; i < PAPER_SYMBOLS; i++) {
         const struct paper_position *position = &account->positions[i];
         struct decimal value = position_value(account, i), own, all;
         margin.unrealised = paper_plus(margin.unrealised, paper_unrealised(account, i));
         own = paper_divided(value, position->leverage);
-        all = paper_divided(exposure(account, i, extra), position->leverage);
+        all = paper_divided(exposure(account, i, wish), position->leverage);
         margin.position = paper_plus(margin.position, own);
         margin.order = paper_plus(margin.order, paper_minus(all, own));
         margin.maintenance = paper_plus(margin.maintenance, paper_times(value, maintenance_rate));
@@ -60,11 +63,13 @@ static struct paper_margin margin_with(const struct paper_account *account,
 }
 
 struct paper_margin paper_margin_of(const struct paper_account *account) {
-    return margin_with(account, NULL);
+    return margin_with(account, (struct wish){0});
 }
 
-bool paper_can_afford(const struct paper_account *account, const struct paper_order *order) {
-    struct paper_margin before = margin_with(account, NULL), after = margin_with(account, order);
+bool paper_can_afford(const struct paper_account *account, const struct paper_order *order,
+                      const struct paper_order *instead_of) {
+    struct paper_margin before = paper_margin_of(account);
+    struct paper_margin after = margin_with(account, (struct wish){order, instead_of});
     struct decimal held = paper_plus(before.position, before.order);
     if (!paper_less(held, paper_plus(after.position, after.order)))
         return true; /* it only makes the exposure smaller */

@@ -39,14 +39,13 @@ static void record(struct paper_account *account, const struct paper_order *orde
 
 /* The stop and target that travelled with an order become those of its position. */
 static void hand_over_protection(struct paper_account *account, struct paper_order *order) {
-    struct decimal stop = order->stop, take = order->take;
-    order->stop = order->take = decimal_of(0);
-    if (account->positions[order->symbol].side != order->side)
-        return; /* it only reduced */
-    if (!decimal_is_zero(stop))
-        paper_protect(account, order->symbol, PAPER_STOP_LOSS, stop);
-    if (!decimal_is_zero(take))
-        paper_protect(account, order->symbol, PAPER_TAKE_PROFIT, take);
+    if (order->handed_over || account->positions[order->symbol].side != order->side)
+        return; /* once is enough, or it only reduced */
+    order->handed_over = true;
+    if (!decimal_is_zero(order->stop))
+        paper_protect(account, order->symbol, PAPER_STOP_LOSS, order->stop);
+    if (!decimal_is_zero(order->take))
+        paper_protect(account, order->symbol, PAPER_TAKE_PROFIT, order->take);
 }
 
 static void fill(struct paper_account *account, struct paper_order *order, struct decimal qty,
@@ -249,7 +248,7 @@ static bool next_event(struct exchange_sim *sim, size_t symbol, struct decimal t
 /* It becomes an order like any other, if the account can still bear it. */
 static void trigger(struct paper_account *account, struct paper_order *order) {
     order->updated = paper_time(account->sim);
-    if (!order->reduce_only && !paper_can_afford(account, order)) {
+    if (!order->reduce_only && !paper_can_afford(account, order, NULL)) {
         paper_order_end(account, order, PAPER_REJECTED, "UNKNOWN", "EC_Others");
         return;
     }

@@ -277,7 +277,7 @@ static bool affordable(struct paper_call *call, const struct paper_order *order)
     if (paper_less(decimal_of(1000000000), whole))
         paper_fail(call, 110090,
                    "Order placement failed as your position may exceed the max limit");
-    else if (!paper_can_afford(account, order))
+    else if (!paper_can_afford(account, order, NULL))
         paper_fail(call, 110007, "ab not enough for new order");
     return !call->code;
 }
@@ -452,14 +452,14 @@ void paper_handle_amend(struct paper_call *call) {
     }
     if (!change_fits(call, &changed))
         return;
-    struct paper_order before = *order;
-    *order = changed;
     if (!order->reduce_only && !order->trigger_direction &&
-        !paper_can_afford(call->account, order)) {
-        *order = before;
+        !paper_can_afford(call->account, &changed, order)) {
         paper_fail(call, 110007, "ab not enough for new order");
         return;
     }
+    changed.handed_over = order->handed_over && decimal_equal(changed.take, order->take) &&
+                          decimal_equal(changed.stop, order->stop);
+    *order = changed;
     order->updated = paper_time(call->sim);
     paper_touch(call->account);
     size_t symbol = order->symbol;

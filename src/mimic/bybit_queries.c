@@ -297,14 +297,15 @@ static bool order_wanted(const struct wanted *wanted, const struct paper_order *
     if (order->number >= wanted->before ||
         (wanted->symbol < PAPER_SYMBOLS && order->symbol != wanted->symbol))
         return false;
+    if (!(paper_open(order->status) ? open : closed))
+        return false;
     if (*wanted->id)
         return strcmp(order->id, wanted->id) == 0;
     if (*wanted->link_id)
         return strcmp(order->link_id, wanted->link_id) == 0;
     if (*wanted->status && strcmp(status_names[order->status], wanted->status) != 0)
         return false;
-    return (paper_open(order->status) ? open : closed) && order->created >= wanted->from &&
-           order->created <= wanted->until;
+    return order->created >= wanted->from && order->created <= wanted->until;
 }
 
 static void list_orders(struct paper_call *call, const struct wanted *wanted, bool open,
@@ -331,7 +332,8 @@ void paper_handle_realtime(struct paper_call *call) {
     if (!read_wanted(call, true, 20, 50, &wanted))
         return;
     int64_t only = paper_arg_int(call->args, "openOnly", 0);
-    list_orders(call, &wanted, only == 0, only != 0);
+    bool by_id = *wanted.id || *wanted.link_id;
+    list_orders(call, &wanted, by_id || only == 0, by_id || only != 0);
 }
 
 void paper_handle_history(struct paper_call *call) {

@@ -47,7 +47,8 @@ struct paper_order {
     bool market, reduce_only, close_on_trigger, liquidation;
     struct decimal qty, price; /* price of a market order: what it may cost at most */
     struct decimal filled, value, fee;
-    struct decimal take, stop; /* travel with it until its first fill; zero: none */
+    struct decimal take, stop; /* travel with it; zero: none */
+    bool handed_over;          /* they have become those of the position */
     struct decimal trigger, last_on_created;
     int trigger_direction; /* 1: rise, 2: fall, 0: no trigger */
     const char *cancel_type, *reject_reason;
@@ -321,8 +322,9 @@ struct paper_margin {
     struct decimal equity, unrealised, position, order, maintenance, available;
 };
 struct paper_margin paper_margin_of(const struct paper_account *account);
-/* Whether the account could bear one more order. */
-bool paper_can_afford(const struct paper_account *account, const struct paper_order *order);
+/* Whether the account could bear one more order, instead of one it has (or NULL). */
+bool paper_can_afford(const struct paper_account *account, const struct paper_order *order,
+                      const struct paper_order *instead_of);
 /* Where the position on this symbol would be liquidated; zero: nowhere. */
 struct decimal paper_liquidation_price(const struct paper_account *account, size_t symbol);
 /* Ends every position and order of an account. */

@@ -48,10 +48,8 @@ static void open_server(struct sim *sim, const struct options *options) {
               options->listen);
     if (r < 0)
         fatal(EX_USAGE, "cannot listen on %s: %s", options->listen, strerror(-r));
-    log_info("Telegram is simulated at http://%s:%u (chat page: open it in a browser)",
+    log_info("Telegram and Bybit are simulated at http://%s:%u (chat page: open it in a browser)",
              options->listen, http_server_port(sim->server));
-    log_info("Bybit is simulated at http://%s:%u/v5/", options->listen,
-             http_server_port(sim->server));
     r = notify_send("READY=1");
     if (r < 0)
         log_warning("the supervisor at NOTIFY_SOCKET cannot be reached: %s", strerror(-r));

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """holdfast-sim as a whole program over HTTP: every kind of body, long polls, faults as they reach a
 client, the control API, bad input, start and end. HOLDFAST_BUILD names the build folder (build)."""
+import hashlib
+import hmac
 import http.client
 import json
 import os
@@ -311,15 +313,129 @@ class Start(unittest.TestCase):
         self.assertNotIn("very-secret", said + calls.decode() + bots.decode())
 
 
+class Exchange(unittest.TestCase):
+    def setUp(self):
+        self.sim = Running("--market", "still", "--account", "me=my-secret", "--balance", "5000.5")
+
+    def tearDown(self):
+        code, said = self.sim.stop()
+        self.assertEqual((code, said), (0, ""))
+
+    def v5(self, method, path, payload, key="me", secret="my-secret", sign=None):
+        now = str(int(time.time() * 1000))
+        text = payload if method == "POST" else urllib.parse.urlencode(payload)
+        made = hmac.new(secret.encode(), (now + key + "5000" + text).encode(), hashlib.sha256).hexdigest()
+        headers = {"X-BAPI-API-KEY": key, "X-BAPI-TIMESTAMP": now, "X-BAPI-RECV-WINDOW": "5000",
+                   "X-BAPI-SIGN": sign or made, "Content-Type": "application/json"}
+        target = path if method == "POST" or not text else f"{path}?{text}"
+        answer, body = self.sim.request(method, target, text if method == "POST" else None, headers)
+        return answer, json.loads(body)
+
+    def order(self, **more):
+        return json.dumps({"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Limit",
+                           "qty": "0.01", "price": "63000", **more})
+
+    def test_exchange_over_http(self):
+        answer, body = self.v5("POST", "/v5/order/create", self.order(orderLinkId="a", stopLoss="62000"))
+        self.assertEqual((answer.status, body["retCode"]), (200, 0))
+        self.assertEqual(answer.headers["X-Bapi-Limit"], "10")
+        self.assertEqual(answer.headers["X-Bapi-Limit-Status"], "9")
+        self.assertIn("X-Bapi-Limit-Reset-Timestamp", answer.headers)
+        self.assertEqual(self.sim.control("POST", "exchange/price", symbol="BTCUSDT", price="61000")[0], 200)
+        _, body = self.v5("GET", "/v5/execution/list", {"category": "linear"})
+        self.assertEqual([row["stopOrderType"] for row in body["result"]["list"]], ["StopLoss", ""])
+        _, books = self.sim.control("GET", "exchange/books?key=me")
+        self.assertEqual(books["executions"], body["result"]["list"])
+        answer, body = self.v5("GET", "/v5/no/such", {})
+        self.assertEqual((answer.status, body["retCode"]), (404, 10017))
+
+    def test_signatures_over_http(self):
+        wallet = {"accountType": "UNIFIED", "coin": "USDT"}
+        _, body = self.v5("GET", "/v5/account/wallet-balance", wallet)
+        self.assertEqual(body["result"]["list"][0]["totalEquity"], "5000.50000000")
+        # The signature is over the bytes as sent: spaces and all.
+        self.assertEqual(self.v5("POST", "/v5/order/create", self.order().replace(", ", " ,  "))[1]["retCode"], 0)
+        for key, secret, sign, code in (("me", "other", None, 10004), ("you", "my-secret", None, 10003),
+                                        ("me", "my-secret", "0" * 64, 10004), ("me", "my-secret", "", 0)):
+            _, body = self.v5("GET", "/v5/account/wallet-balance", wallet, key, secret, sign)
+            self.assertEqual(body["retCode"], code)
+
+    def test_waiting_for_the_market_and_the_books(self):
+        for path in ("market", "books"):
+            _, now = self.sim.control("GET", f"exchange/{path}")
+            got = []
+            waiting = threading.Thread(target=lambda: got.append(
+                self.sim.control("GET", f"exchange/{path}?after={now['next']}&timeout=20")))
+            waiting.start()
+            time.sleep(0.3)
+            self.assertEqual(got, [])
+            self.v5("POST", "/v5/order/create", self.order())
+            self.sim.control("POST", "exchange/price", symbol="BTCUSDT", percent="-2")
+            waiting.join(10)
+            self.assertTrue(got[0][1]["changed"])
+
+    def test_a_walk_goes_on_while_somebody_waits(self):
+        self.sim.control("POST", "exchange/market", mode="walk")
+        _, now = self.sim.control("GET", "exchange/market")
+        begin = time.monotonic()
+        _, then = self.sim.control("GET", f"exchange/market?after={now['next']}&timeout=20")
+        self.assertTrue(then["changed"])
+        self.assertLess(time.monotonic() - begin, 5)
+
+    def test_faults_of_the_exchange_reach_the_client(self):
+        for kind in ("lost", "reset", "half"):
+            self.sim.control("POST", "exchange/faults", kind=kind, path="/v5/account/info")
+            with self.assertRaises((ConnectionError, http.client.HTTPException)):
+                self.v5("GET", "/v5/account/info", {})
+        self.sim.control("POST", "exchange/faults", kind="html")
+        answer, body = self.sim.request("GET", "/v5/market/time")
+        self.assertEqual((answer.status, answer.headers["Content-Type"]), (502, "text/html"))
+        self.sim.control("POST", "exchange/faults", kind="delay", ms=700)
+        begin = time.monotonic()
+        self.assertEqual(self.v5("GET", "/v5/account/info", {})[1]["retCode"], 0)
+        self.assertGreater(time.monotonic() - begin, 0.6)
+
+    def test_foreign_pages_cannot_trade(self):
+        headers = {"Content-Type": "application/json", "Origin": "http://evil.example"}
+        body = json.dumps({"symbol": "BTCUSDT", "price": "1"})
+        answer, _ = self.sim.request("POST", "/sim/exchange/price", body, headers)
+        self.assertEqual(answer.status, 403)
+        self.assertEqual(self.sim.request("PUT", "/sim/exchange/price", body)[0].status, 405)
+
+    def test_secrets_are_never_said(self):
+        self.v5("GET", "/v5/account/info", {})
+        for path in ("calls", "books", "market"):
+            self.assertNotIn("my-secret", json.dumps(self.sim.control("GET", f"exchange/{path}")))
+
+    def test_bad_options(self):
+        for options in (["--account", "x"], ["--account", "=x"], ["--account", "x="], ["--balance", "-1"],
+                        ["--balance", "x"], ["--market", "fly"],
+                        ["--account", "a=b", "--account", "a=c"]):
+            done = subprocess.run([PROGRAM, "--port", "0", *options], capture_output=True, timeout=20)
+            self.assertEqual(done.returncode, 64, options)
+
+    def test_paper_is_the_account_when_none_is_given(self):
+        sim = Running("--market", "still")
+        _, books = sim.control("GET", "exchange/books")
+        self.assertEqual((books["key"], books["wallet"]["totalEquity"]), ("paper", "10000.00000000"))
+        self.assertEqual(sim.stop(), (0, ""))
+
+
 class Documentation(unittest.TestCase):
     def test_every_row_names_a_test_or_says_that_it_is_not_simulated(self):
         page = (ROOT / "docs" / "simulator.md").read_text()
         tests = set()
         for path in [*ROOT.glob("src/*/*_test.c"), *ROOT.glob("tests/scenario/*.py")]:
             tests.update(re.findall(r"(?:static void|def) (test_\w+)\(", path.read_text()))
-        table = page[page.index("## What is simulated"):page.index("## Bounds")]
+        exchange = page.index("## What is simulated of Bybit")
+        self.check_table(page[page.index("## What is simulated"):exchange], 60, tests)
+        self.check_table(page[exchange:page.index("## Bounds")], 70, tests)
+        bounds = re.findall(r"\btest_\w+\b", page[page.index("## Bounds"):])
+        self.assertEqual([name for name in bounds if name not in tests], [])
+
+    def check_table(self, table, least, tests):
         rows = re.findall(r"^\| (?!rule|---)(.*?) \| (.*?) \|$", table, re.M)
-        self.assertGreater(len(rows), 60)
+        self.assertGreater(len(rows), least)
         for rule, test in rows:
             named = re.findall(r"\btest_\w+\b(?!\.py)", test)
             self.assertTrue(named or "not simulated" in test, rule)
