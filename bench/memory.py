@@ -21,6 +21,9 @@ bots:
 services:
   idle: {{command: sleep 1000000}}
 """
+WITH_TRADER = WITH_HUB.replace('"http://127.0.0.1:{sim}"}}', '"http://127.0.0.1:{sim}", owner: 42}}') + """
+trader: {{bot: main, api_url: "http://127.0.0.1:{sim}"}}
+"""
 NOT_OURS = {"sleep", "holdfast-sim"}
 
 
@@ -76,26 +79,31 @@ def holdfast():
         return total(bench.up(SMALL), {"holdfast-anchor", "holdfast-keeper"})
 
 
-def holdfast_with_hub():
+def holdfast_with_hub(config=WITH_HUB, programs=("holdfast-hub",)):
     """The hub polls a simulator that is none of the services, as it polls Telegram."""
     with tools.Bench() as bench:
         hub, sim = tools.free_port(), tools.free_port()
         bench.start([tools.program("holdfast-sim"), "--port", str(sim),
                      "--bot", tools.TOKEN + "=bench_bot"])
         tools.wait_for(sim, "/ping")
-        anchor = bench.up(WITH_HUB.format(hub=hub, sim=sim, token=tools.TOKEN))
+        anchor = bench.up(config.format(hub=hub, sim=sim, token=tools.TOKEN))
         tools.wait_for(hub, "/ping")
-        return total(anchor, {"holdfast-anchor", "holdfast-keeper", "holdfast-hub"})
+        return total(anchor, {"holdfast-anchor", "holdfast-keeper", *programs})
+
+
+def holdfast_with_trader():
+    """It knows the instruments and reads the exchange, as it does while nothing is open."""
+    return holdfast_with_hub(WITH_TRADER, ("holdfast-hub", "holdfast-trader"))
 
 
 def measure():
     tools.packages("peers of the memory measurement; they start nothing by themselves", "runit", "s6")
     tools.build("src/holdfast", "src/holdfast-anchor", "src/holdfast-keeper", "src/holdfast-hub",
-                "src/holdfast-sim")
-    rounds = {name: [] for name in ("ours", "hub", "runit", "s6")}
+                "src/holdfast-sim", "src/holdfast-trader")
+    rounds = {name: [] for name in ("ours", "hub", "trader", "runit", "s6")}
     for _ in range(3):
         for name, run in (("ours", holdfast), ("runit", runit), ("s6", s6),
-                          ("hub", holdfast_with_hub)):
+                          ("hub", holdfast_with_hub), ("trader", holdfast_with_trader)):
             tools.say(name)
             rounds[name].append(run())
     size = {name: tools.median(values) for name, values in rounds.items()}
@@ -105,4 +113,6 @@ def measure():
               f"{size['ours'] / size[best]:.2f}", "<= 1.5", size["ours"] <= 1.5)
     table.add("the same with hub, PSS MiB", f"{size['hub']:.2f}", "-", "none does this", "-",
               "<= 15", size["hub"] <= 15)
+    table.add("the same with hub and trader, PSS MiB", f"{size['trader']:.2f}", "-",
+              "none does this", "-", "<= 30", size["trader"] <= 30)
     return table.show()
