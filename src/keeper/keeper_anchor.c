@@ -213,7 +213,7 @@ static char **complete_env(const struct keeper *keeper, const struct service_con
         AUTO_FREE char *usec = text_format("%lld", (long long)config->watchdog_ms * 1000);
         env_set(&env, "WATCHDOG_USEC", usec);
     }
-    if (config->consumer)
+    if (config->consumer && config->part == PART_NONE) /* our own read the config itself */
         add_gateway_env(keeper, config, &env);
     return env;
 }

@@ -130,6 +130,50 @@ static void test_checks_what_belongs_together(void **state) {
     assert_error("holdfast.yaml:6:26", "'d' is not among services");
 }
 
+static void test_trader(void **state) {
+    assert_int_equal(load("bots: {main: {token: '123456:abcdefgh', owner: 42}}\n"
+                          "trader: {bot: main}\n",
+                          NULL),
+                     0);
+    assert_int_equal(config->service_count, 2);
+    assert_int_equal(config->services[1].part, PART_TRADER);
+    assert_string_equal(config->services[1].consumer, "main");
+    assert_int_equal(config->trader.mode, TRADE_PAPER); /* real money only when it is named */
+    assert_string_equal(config->trader.api_url, "http://127.0.0.1:8090");
+    assert_string_equal(config->trader.api_key.value, "paper");
+    assert_true(decimal_equal(config->trader.risk, decimal_of(100)));
+    struct config *first = TAKE(config);
+    assert_int_equal(load("bots: {main: {token: '123456:abcdefgh', owner: 42}}\n"
+                          "trader: {bot: main, mode: live, api_key: k, api_secret: s,\n"
+                          "         risk: 12.50, rr: 1.5}\n",
+                          NULL),
+                     0);
+    assert_string_equal(config->trader.api_url, "https://api.bybit.com");
+    assert_false(config_part_equal(first, config, PART_TRADER));
+    assert_true(config_part_equal(first, config, PART_HUB));
+    config_free(first);
+}
+
+static void test_trader_mistakes(void **state) {
+    const char *bad = "bots: {main: {token: '123456:abcdefgh'}}\n"
+                      "trader: {bot: main, mode: live, api_url: 'http://bybit.example',\n"
+                      "         risk: -5, rr: 11}\n"
+                      "services: {trader: {command: x}}\n";
+    assert_int_equal(load(bad, NULL), CONFIG_INVALID);
+    assert_error("holdfast.yaml:2:15", "has no owner");
+    assert_error("holdfast.yaml:2:42", "expected https://");
+    assert_error("holdfast.yaml:2:9", "api_secret: ${BYBIT_API_SECRET}");
+    assert_error("holdfast.yaml:3:16", "a number above 0");
+    assert_error("holdfast.yaml:3:24", "at most 10");
+    assert_error("holdfast.yaml:4:12", "Holdfast's own service");
+    config_errors_deinit(&errors);
+    assert_int_equal(load("trader: {mode: papr, bott: x}\nservices: {a: {command: x}}\n", NULL),
+                     CONFIG_INVALID);
+    assert_error("holdfast.yaml:1:9", "bot: is missing");
+    assert_error("holdfast.yaml:1:16", "paper");
+    assert_error("holdfast.yaml:1:22", "did you mean 'bot'");
+}
+
 static void test_yaml_traps(void **state) {
     assert_int_equal(load("services: {a: {command: x}\n", NULL), CONFIG_INVALID);
     config_errors_deinit(&errors);
@@ -229,11 +273,18 @@ static void test_dotenv_values(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_reads_the_config_of_the_docs), TEST(test_tells_every_error_with_its_place),
-        TEST(test_checks_what_belongs_together), TEST(test_yaml_traps),
-        TEST(test_dotenv_errors_have_places),    TEST(test_aliases_and_files),
-        TEST(test_systemd_credentials),          TEST(test_record_and_replay),
-        TEST(test_an_empty_token_is_missing),    TEST(test_missing_file),
+        TEST(test_reads_the_config_of_the_docs),
+        TEST(test_tells_every_error_with_its_place),
+        TEST(test_checks_what_belongs_together),
+        TEST(test_yaml_traps),
+        TEST(test_trader),
+        TEST(test_trader_mistakes),
+        TEST(test_dotenv_errors_have_places),
+        TEST(test_aliases_and_files),
+        TEST(test_systemd_credentials),
+        TEST(test_record_and_replay),
+        TEST(test_an_empty_token_is_missing),
+        TEST(test_missing_file),
         cmocka_unit_test(test_dotenv_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
