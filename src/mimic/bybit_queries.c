@@ -133,7 +133,7 @@ static void put_margins(json_t *row, const struct paper_account *account, size_t
     const struct paper_position *position = &account->positions[symbol];
     struct decimal value = paper_times(position->size, account->sim->markets[symbol].last);
     struct decimal initial = paper_divided(value, position->leverage);
-    struct decimal maintenance = paper_times(value, (struct decimal){5, 3});
+    struct decimal maintenance = paper_times(value, paper_maintenance_rate);
     if (position->side == SIDE_NONE) {
         paper_put_text(row, "positionValue", "");
         paper_put_text(row, "unrealisedPnl", "");
