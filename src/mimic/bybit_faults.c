@@ -200,6 +200,10 @@ void paper_fault_answer(const struct paper_fault *fault, struct exchange_sim_ans
                 "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1>"
                 "</body></html>");
         break;
+    case PAPER_FAULT_10006:
+        answer->limit_left = 0;
+        answer->limit_reset_ms += fault->ms;
+        break;
     case PAPER_FAULT_HALF:
         answer->cut = true;
         break;

@@ -45,6 +45,16 @@ static void test_faults_of_a_create(void **state) {
     }
 }
 
+/* It says when to come again, as the real one does. */
+static void test_refused_for_a_while(void **state) {
+    struct world *world = *state;
+    arm(world, "{'kind':'10006','ms':2500}");
+    struct exchange_sim_answer answer = taken(world, start(world, "/v5/account/info", ""));
+    assert_int_equal(answer.limit_left, 0);
+    assert_int_equal(answer.limit_reset_ms, world->now + 2500);
+    exchange_sim_answer_deinit(&answer);
+}
+
 static void test_delayed_answer(void **state) {
     struct world *world = *state;
     arm(world, "{'kind':'delay','ms':3000}");
@@ -238,17 +248,12 @@ static void test_limits_are_set(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_faults_of_a_create),
-        WORLD_TEST(test_delayed_answer),
-        WORLD_TEST(test_late_effect),
-        WORLD_TEST(test_broken_bodies),
-        WORLD_TEST(test_wrong_types),
-        WORLD_TEST(test_duplicate_row),
-        WORLD_TEST(test_arming),
-        WORLD_TEST(test_rate_limit),
-        WORLD_TEST(test_limit_of_writes),
-        WORLD_TEST(test_limit_of_a_batch),
-        WORLD_TEST(test_limit_of_an_address),
+        WORLD_TEST(test_faults_of_a_create), WORLD_TEST(test_refused_for_a_while),
+        WORLD_TEST(test_delayed_answer),     WORLD_TEST(test_late_effect),
+        WORLD_TEST(test_broken_bodies),      WORLD_TEST(test_wrong_types),
+        WORLD_TEST(test_duplicate_row),      WORLD_TEST(test_arming),
+        WORLD_TEST(test_rate_limit),         WORLD_TEST(test_limit_of_writes),
+        WORLD_TEST(test_limit_of_a_batch),   WORLD_TEST(test_limit_of_an_address),
         WORLD_TEST(test_limits_are_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,6 @@
  * and its end when it is worth too little. Conditional orders hold nothing until they trigger. */
 #include "mimic/bybit_state.h"
 
-static const struct decimal maintenance_rate = {5, 3}; /* 0.5 % */
 static const struct decimal maker_rate = {2, 4}, taker_rate = {55, 5};
 
 struct decimal paper_fee_rate(bool maker) {
@@ -55,7 +54,8 @@ static struct paper_margin margin_with(const struct paper_account *account, stru
         all = paper_divided(exposure(account, i, wish), position->leverage);
         margin.position = paper_plus(margin.position, own);
         margin.order = paper_plus(margin.order, paper_minus(all, own));
-        margin.maintenance = paper_plus(margin.maintenance, paper_times(value, maintenance_rate));
+        margin.maintenance =
+            paper_plus(margin.maintenance, paper_times(value, paper_maintenance_rate));
     }
     margin.equity = paper_plus(margin.equity, margin.unrealised);
     margin.available = paper_minus(margin.equity, paper_plus(margin.position, margin.order));
@@ -87,12 +87,12 @@ struct decimal paper_liquidation_price(const struct paper_account *account, size
     struct paper_margin margin = paper_margin_of(account);
     struct decimal other =
         paper_minus(paper_minus(margin.equity, paper_unrealised(account, symbol)),
-                    paper_minus(margin.maintenance,
-                                paper_times(position_value(account, symbol), maintenance_rate)));
+                    paper_minus(margin.maintenance, paper_times(position_value(account, symbol),
+                                                                paper_maintenance_rate)));
     struct decimal cost = paper_times(position->size, position->entry), one = decimal_of(1);
     bool buy = position->side == SIDE_BUY;
     struct decimal rate =
-        buy ? paper_minus(one, maintenance_rate) : paper_plus(one, maintenance_rate);
+        buy ? paper_minus(one, paper_maintenance_rate) : paper_plus(one, paper_maintenance_rate);
     struct decimal price = paper_divided(buy ? paper_minus(cost, other) : paper_plus(cost, other),
                                          paper_times(position->size, rate));
     return decimal_sign(price) > 0 ? price : decimal_of(0);

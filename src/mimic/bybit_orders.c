@@ -334,9 +334,9 @@ static struct paper_order *open_order_of(struct paper_call *call) {
     if (!order || order->symbol != symbol)
         paper_fail(call, 110001, "order not exists or too late to cancel");
     else if (order->status == PAPER_FILLED)
-        paper_fail(call, 110010, "The order has been filled");
+        paper_fail(call, 110008, "The order has been completed or cancelled");
     else if (!paper_open(order->status))
-        paper_fail(call, 110008, "The order has been cancelled");
+        paper_fail(call, 110010, "The order has been cancelled");
     return call->code ? NULL : order;
 }
 

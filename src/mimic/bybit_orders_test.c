@@ -154,10 +154,10 @@ static void test_cancel(void **state) {
     order_shows(world, "one", "orderStatus", "Cancelled");
     order_shows(world, "one", "cancelType", "CancelByUser");
     order_shows(world, "one", "leavesQty", "0.000");
-    check(world, 110008, "/v5/order/cancel", by_link);
-    check(world, 110008, "/v5/order/cancel", by_id);
+    check(world, 110010, "/v5/order/cancel", by_link);
+    check(world, 110010, "/v5/order/cancel", by_id);
     order(world, 0, "Buy", "0.001", "", ",'orderLinkId':'two'");
-    check(world, 110010, "/v5/order/cancel",
+    check(world, 110008, "/v5/order/cancel",
           "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'two'}");
     assert_int_equal(count_of(world, "/v5/order/realtime", OPEN), 0);
 }
@@ -208,7 +208,7 @@ static void test_amend(void **state) {
     amend(world, 0, ",'price':'64500'"); /* it crosses now */
     order_shows(world, "one", "orderStatus", "Filled");
     execution_shows(world, "0.isMaker", "false");
-    amend(world, 110010, ",'price':'62000'");
+    amend(world, 110008, ",'price':'62000'");
 }
 
 static void test_amend_of_a_trigger_and_a_stop(void **state) {
@@ -285,7 +285,7 @@ static void test_batch(void **state) {
                     "{'category':'linear','request':[{'symbol':'BTCUSDT','orderLinkId':'one'},"
                     "{'symbol':'BTCUSDT','orderLinkId':'one'}]}");
     assert_string_equal(at(body, "retExtInfo.list.0.code"), "0");
-    assert_string_equal(at(body, "retExtInfo.list.1.code"), "110008");
+    assert_string_equal(at(body, "retExtInfo.list.1.code"), "110010");
     json_decref(body);
     AUTO_BUFFER struct buffer many = {0};
     buffer_add_text(&many, "{'category':'linear','request':[");

@@ -133,7 +133,7 @@ static void put_margins(json_t *row, const struct paper_account *account, size_t
     const struct paper_position *position = &account->positions[symbol];
     struct decimal value = paper_times(position->size, account->sim->markets[symbol].last);
     struct decimal initial = paper_divided(value, position->leverage);
-    struct decimal maintenance = paper_times(value, (struct decimal){5, 3});
+    struct decimal maintenance = paper_times(value, paper_maintenance_rate);
     if (position->side == SIDE_NONE) {
         paper_put_text(row, "positionValue", "");
         paper_put_text(row, "unrealisedPnl", "");
@@ -227,12 +227,23 @@ json_t *paper_wallet_row(const struct paper_account *account) {
 
 /* --- lists -------------------------------------------------------------------------------- */
 
+enum { NO_SYMBOL = PAPER_SYMBOLS + 1 };
 struct wanted {    /* which rows of which page */
-    size_t symbol; /* PAPER_SYMBOLS: any */
+    size_t symbol; /* PAPER_SYMBOLS: any; NO_SYMBOL: nothing is like that */
     const char *id, *link_id, *status, *type;
     int64_t from, until, limit;
     uint64_t before; /* rows with smaller numbers */
 };
+
+static size_t symbol_of_coins(const json_t *args) {
+    const char *base = paper_arg(args, "baseCoin"), *settle = paper_arg(args, "settleCoin");
+    size_t i = 0;
+    while (*base && i < PAPER_SYMBOLS && strcmp(paper_instruments[i].base, base) != 0)
+        i++;
+    if ((*base && i == PAPER_SYMBOLS) || (*settle && strcmp(settle, "USDT") != 0))
+        return NO_SYMBOL;
+    return *base ? i : PAPER_SYMBOLS;
+}
 
 /* "page_token=17&", as it was given or encoded once more. */
 static uint64_t cursor_of(const char *text) {
@@ -249,8 +260,8 @@ static uint64_t cursor_of(const char *text) {
 static bool read_wanted(struct paper_call *call, bool needs, int64_t usual, int64_t most,
                         struct wanted *ret) {
     const json_t *args = call->args;
-    bool coin = strcmp(paper_arg(args, "settleCoin"), "USDT") == 0 || *paper_arg(args, "baseCoin");
-    *ret = (struct wanted){PAPER_SYMBOLS,
+    bool coin = *paper_arg(args, "settleCoin") || *paper_arg(args, "baseCoin");
+    *ret = (struct wanted){symbol_of_coins(args),
                            paper_arg(args, "orderId"),
                            paper_arg(args, "orderLinkId"),
                            paper_arg(args, "orderStatus"),
@@ -295,7 +306,7 @@ static void succeed_page(struct paper_call *call, json_t *list, bool more, uint6
 static bool order_wanted(const struct wanted *wanted, const struct paper_order *order, bool open,
                          bool closed) {
     if (order->number >= wanted->before ||
-        (wanted->symbol < PAPER_SYMBOLS && order->symbol != wanted->symbol))
+        (wanted->symbol != PAPER_SYMBOLS && order->symbol != wanted->symbol))
         return false;
     if (!(paper_open(order->status) ? open : closed))
         return false;
@@ -385,9 +396,10 @@ void paper_handle_positions(struct paper_call *call) {
     uint64_t last = 0;
     for (size_t i = 0; i < PAPER_SYMBOLS && !more; i++) {
         bool flat = call->account->positions[i].side == SIDE_NONE;
-        bool named = wanted.symbol == i;
+        bool named = wanted.symbol == i && *paper_arg(call->args, "symbol");
+        bool other = wanted.symbol != PAPER_SYMBOLS && wanted.symbol != i;
         uint64_t number = PAPER_SYMBOLS - i; /* pages go down */
-        if (number >= wanted.before || (!named && (flat || wanted.symbol < PAPER_SYMBOLS)))
+        if (number >= wanted.before || other || (flat && !named))
             continue;
         more = (int64_t)json_array_size(list) == wanted.limit;
         if (more)

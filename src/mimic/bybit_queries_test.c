@@ -149,6 +149,13 @@ static void test_what_a_list_needs(void **state) {
         check(world, 10001, paths[i], "category=linear&symbol=XYZUSDT");
         check(world, 0, paths[i], "category=linear&settleCoin=USDT");
         check(world, 0, paths[i], "category=linear&settleCoin=USDT&symbol=BTCUSDT");
+        static const char *const none[] = {"settleCoin=USDC", "baseCoin=ETH", "baseCoin=XYZ"};
+        order(world, 0, "Buy", "0.001", "", ",'stopLoss':'60000'");
+        assert_int_equal(count_of(world, paths[i], "category=linear&baseCoin=BTC"), 1);
+        for (size_t j = 0; j < COUNT_OF(none); j++) {
+            AUTO_FREE char *query = text_format("category=linear&%s", none[j]);
+            assert_int_equal(count_of(world, paths[i], query), 0);
+        }
     }
     check(world, 10001, "/v5/execution/list",
           "category=linear&startTime=1&endTime=604800002"); /* more than 7 days */

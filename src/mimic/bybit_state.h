@@ -318,6 +318,7 @@ void paper_handle_trading_stop(struct paper_call *call);
 void paper_handle_switch_mode(struct paper_call *call);
 
 /* bybit_margin.c */
+static const struct decimal paper_maintenance_rate = {5, 3}; /* 0.5 % */
 struct paper_margin {
     struct decimal equity, unrealised, position, order, maintenance, available;
 };
