@@ -126,8 +126,8 @@ static void test_script(void **state) {
         "{'mode':'script','script':'x'}",
         "{'mode':'script','script':[{'after_ms':-1,'symbol':'BTCUSDT','price':1}]}",
         "{'mode':'script','script':[{'after_ms':5,'symbol':'BTCUSDT','price':0}]}",
-        "{'mode':'script','script':[{'after_ms':5,'symbol':'BTCUSDT','price':1},"
-        "{'after_ms':4,'symbol':'BTCUSDT','price':1}]}"};
+        ("{'mode':'script','script':[{'after_ms':5,'symbol':'BTCUSDT','price':1},"
+         "{'after_ms':4,'symbol':'BTCUSDT','price':1}]}")};
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
         control_refused(world, "set_market", wrong[i], 400);
 }

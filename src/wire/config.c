@@ -289,7 +289,7 @@ static struct service_config *add_own(struct config *config, enum service_part p
     own->name = text_copy(name);
     own->place = text_copy(place);
     own->folder = text_copy(config->folder);
-    own->part = part;
+    own->part = (int)part;
     own->critical = true;
     own->ready.kind = PROBE_NOTIFY;
     own->watchdog_ms = 30000;
