@@ -57,10 +57,10 @@ static void show_market(struct control *c) {
     for (size_t i = 0; i < PAPER_SYMBOLS; i++)
         json_array_append_new(list, symbol_json(c->sim, i));
     bool changed = (int64_t)c->sim->market_seq > paper_arg_int(c->args, "after", 0);
-    c->ret = json_pack("{s:s, s:I, s:o, s:I, s:b, s:I}", "mode", mode_names[c->sim->mode],
+    c->ret = json_pack("{s:s, s:I, s:o, s:I, s:b, s:I, s:b}", "mode", mode_names[c->sim->mode],
                        "volatility", (json_int_t)c->sim->volatility, "symbols", list, "next",
                        (json_int_t)c->sim->market_seq, "changed", changed, "now_ms",
-                       (json_int_t)paper_time(c->sim));
+                       (json_int_t)paper_time(c->sim), "used", c->sim->next_call > 1);
 }
 
 /* The symbol that is meant; false: it has complained. */
