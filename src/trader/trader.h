@@ -118,7 +118,7 @@ struct trader {
     struct http_call *poll;
     int64_t poll_due_ms; /* INT64_MAX: one is under way */
     uint32_t poll_failures;
-    bool stopping, closed;
+    bool commands_shown, stopping, closed;
     int64_t stop_at_ms;
 };
 

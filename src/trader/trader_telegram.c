@@ -65,6 +65,22 @@ static void poll_later(struct trader *trader, const char *why) {
     trader->poll_due_ms = trader_now(trader) + (wait < RETRY_MS_MAX ? wait : RETRY_MS_MAX);
 }
 
+/* The menu of the chat. Once a start: whoever changed it meant to. */
+static void show_commands(struct trader *trader) {
+    if (trader->commands_shown)
+        return;
+    trader->commands_shown = true;
+    commit_begin(trader);
+    buffer_add_text(commit_courtesy(trader, "setMyCommands"),
+                    "{\"scope\":{\"type\":\"all_private_chats\"},\"commands\":["
+                    "{\"command\":\"limitbuy\",\"description\":\"buy at a price\"},"
+                    "{\"command\":\"limitsell\",\"description\":\"sell at a price\"},"
+                    "{\"command\":\"status\",\"description\":\"orders and positions\"},"
+                    "{\"command\":\"cancel\",\"description\":\"end what you have begun\"},"
+                    "{\"command\":\"help\",\"description\":\"all commands\"}]}");
+    commit_end(trader);
+}
+
 static void on_polled(void *context, const struct http_answer *answer) {
     struct trader *trader = context;
     struct incoming_list updates = {0};
@@ -82,6 +98,7 @@ static void on_polled(void *context, const struct http_answer *answer) {
     for (size_t i = 0; i < updates.count; i++)
         take(trader, &updates.list[i]);
     incoming_list_deinit(&updates);
+    show_commands(trader);
 }
 
 void telegram_turn(struct trader *trader) {
