@@ -22,7 +22,7 @@ class PageCase(trader.TraderCase):
     def open(self, **view):
         self.page = Browser(**{**WIDE, **view})
         self.addCleanup(self.page.close)
-        self.page.open(self.url("sim"))
+        self.page.open(self.url("sim", "/#trader_bot/42"))
         return self.page
 
     def shot(self, name):
@@ -89,14 +89,14 @@ class Trading(PageCase):
         self.shot("waiting")
         self.click("#targets button", "To the entry")
         self.wait_panel(".holdings", "Long 0.100 BTCUSDT")
-        self.wait_panel(".protected", "Protected: stop loss 62,900.00, target 65,900.00")
+        self.wait_panel(".protected", "✓ Protected: stop loss 62,900.00")
         self.wait_bot("is filled")
         self.assertEqual(self.labels(), ["Entry 63,900.00", "SL 62,900.00", "TP 65,900.00"])
-        self.assertEqual(self.page.text("#targets button:not([hidden])"), ["To SL", "To TP"])
+        self.assertEqual(self.page.text("#targets button:not([hidden])"), ["To stop loss", "To take profit"])
         self.click("#pushes button", "+1 %")
         self.wait_panel(".holdings .good", "+")
         self.shot("position")
-        self.click("#targets button", "To TP")
+        self.click("#targets button", "To take profit")
         self.wait_bot("Take profit hit")
         self.wait_panel(".holdings", "No order and no position")
         self.page.wait(lambda: "10,1" in self.page.text("#equity b")[0], "the equity has not grown")
@@ -117,11 +117,11 @@ class Trading(PageCase):
                               "tpslMode": "Full", "stopLoss": "0"})
         self.assertEqual(answer["retCode"], 0, answer)
         self.wait_panel(".naked", "NO STOP")
-        self.assertEqual(self.page.text("#targets button:not([hidden])"), ["To TP"])
+        self.assertEqual(self.page.text("#targets button:not([hidden])"), ["To take profit"])
         self.shot("no-stop-dark")
         self.start_trader()
         self.wait_panel(".protected", "62,900.00")
-        self.click("#targets button", "To SL")
+        self.click("#targets button", "To stop loss")
         self.wait_bot("Stop loss hit")
         self.shot("stop-hit-dark")
         self.assert_clean()
@@ -129,7 +129,6 @@ class Trading(PageCase):
     def test_phone(self):
         self.start_all()
         self.open(**PHONE)
-        self.page.click(self.page.find("#chats button"))
         self.page.wait(lambda: self.shown("#market"), "the strip is not shown")
         self.assertFalse(self.shown("#market-body"))
         self.shot("phone-folded")
@@ -149,7 +148,7 @@ class Trading(PageCase):
         self.page.devtools("Emulation.setEmulatedMedia",
                            {"features": [{"name": "prefers-color-scheme", "value": "dark"}]})
         self.shot("phone-dark")
-        self.click("#targets button", "To TP")
+        self.click("#targets button", "To take profit")
         self.wait_bot("Take profit hit")
         self.assert_clean()
 
@@ -245,7 +244,8 @@ class Panel(PageCase):
         self.assertFalse(self.shown("#market-lost"))
         self.sim.stop()
         self.page.wait(lambda: self.shown("#market-lost"), "no word of it")
-        self.assertTrue(self.page.run("return document.querySelector('#pushes button').disabled"))
+        self.page.wait(lambda: self.page.run("return document.querySelector('#pushes button').disabled"),
+                       "buttons that can do nothing")
         self.start_sim("--bot", f"{trader.TOKEN}=trader_bot", "--market", "still")
         self.page.wait(lambda: not self.shown("#market-lost"), "the panel does not come back", 30)
         self.click("#pushes button", "+1 %")

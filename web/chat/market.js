@@ -52,7 +52,8 @@ function linesOf(symbol) {
 
 /* --- the chart --------------------------------------------------------------------------------- */
 
-const GUTTER = 112, LABEL = 14, EDGE = 9; // room for labels; the height of one; room above and below
+const GUTTER = 118, LABEL = 14, EDGE = 9; // room for labels; the height of one; room above and below
+const POINTS_MAX = 240; // what the simulator keeps; with fewer it knows the whole way from the start
 
 function drawn(tag, attributes, text) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -63,7 +64,8 @@ function drawn(tag, attributes, text) {
 
 function pricesOf(quote) {
   const prices = quote.points.map((point) => Number(point.price));
-  return prices.length < 2 ? [Number(quote.start), Number(quote.last)] : prices;
+  if (prices.length < POINTS_MAX) prices.unshift(Number(quote.start));
+  return prices.length < 2 ? [prices[0], prices[0]] : prices;
 }
 
 // From price to height. A line far away from the price stays at the edge: it must not flatten the rest.
@@ -119,29 +121,29 @@ function rowOf(title, right, rightTone, ...notes) {
 
 function positionRow(position) {
   const gain = unrealised(position), places = placesOf(quoteOf(position.symbol));
-  const target = Number(position.takeProfit) ? `, target ${figure(position.takeProfit, places)}` : "";
+  const take = Number(position.takeProfit) ? `, take profit ${figure(position.takeProfit, places)}` : "";
   const tick = Number(position.stopLoss)
-    ? element("span", "good protected", `✓ Protected: stop loss ${figure(position.stopLoss, places)}${target}`)
+    ? element("span", "good protected", `✓ Protected: stop loss ${figure(position.stopLoss, places)}`)
     : element("span", "naked", "NO STOP");
   return rowOf(`${position.side === "Buy" ? "Long" : "Short"} ${position.size} ${position.symbol}`,
-    `${signed(gain)} USDT`, tone(gain), element("small", "", `Entry ${figure(position.avgPrice, places)}`), tick);
+    `${signed(gain)} USDT`, tone(gain), element("small", "", `Entry ${figure(position.avgPrice, places)}${take}`), tick);
 }
 
 function orderRow(order) {
   const quote = quoteOf(order.symbol), places = placesOf(quote), price = waitsFor(order);
   const percent = (price / quote.last - 1) * 100;
-  const with_ = [["stop loss", order.stopLoss], ["target", order.takeProfit]].filter(([, at]) => Number(at))
+  const after = [["stop loss", order.stopLoss], ["take profit", order.takeProfit]].filter(([, at]) => Number(at))
     .map(([name, at]) => `${name} ${figure(at, places)}`).join(", ");
   return rowOf(`${order.side} ${order.leavesQty} ${order.symbol} at ${figure(price, places)}`, "", "",
     element("small", "", `Waits until the price ${percent < 0 ? "falls" : "rises"} ${figure(Math.abs(percent))} %`),
-    element("small", "", with_));
+    element("small", "", after && `Then ${after}`));
 }
 
 function emptyRow() {
   const row = element("li", "none"), button = element("button", "", "/limitbuy");
   button.type = "button";
   button.addEventListener("click", () => send("/limitbuy"));
-  row.append("No order and no position. Write ", button, " to the bot.");
+  row.append("No order and no position. Write ", button, " to the bot, then push the price to your entry.");
   return row;
 }
 
