@@ -159,8 +159,10 @@ static void write_port(const struct hub *hub, const char *name, uint16_t port) {
 }
 
 static int listen_at(struct hub *hub, uint16_t port) {
-    struct http_server_options options = {
-        .host = hub->config->http.host, .port = port, .server_name = "holdfast"};
+    struct http_server_options options = {.host = hub->config->http.host,
+                                          .port = port,
+                                          .server_name = "holdfast",
+                                          .refuse = hub_on_refuse};
     int r = http_server_open(&hub->loop, &options, hub_on_request, hub, &hub->server);
     if (r < 0 && r != -EADDRINUSE)
         fatal(EX_UNAVAILABLE, "cannot listen at %s port %u (%s); check http.listen in the config",

@@ -186,12 +186,21 @@ static bool is_foreign(const struct hub *hub, struct http_request *request) {
     return !reads && origin && !is_own_origin(hub, request, origin);
 }
 
+/* In the shape that the caller reads: a library of bots that is told in another one may die of it.
+ */
+void hub_on_refuse(void *context, struct http_request *request) {
+    if (telegram_path(http_request_path(request)))
+        hub_respond_error(request, 503, "Service Unavailable: Holdfast is shutting down", 2);
+    else
+        hub_problem(request, 503, "Service Unavailable", "the hub is shutting down", 2);
+}
+
 void hub_on_request(void *context, struct http_request *request) {
     struct hub *hub = context;
     const char *path = http_request_path(request);
     const char *telegram = telegram_path(path);
     if (hub->closed)
-        hub_problem(request, 503, "Service Unavailable", "the hub is shutting down", 2);
+        hub_on_refuse(hub, request);
     else if (is_foreign(hub, request))
         hub_problem(request, 403, "Forbidden",
                     "a page of another origin may not act here; call without the header Origin",

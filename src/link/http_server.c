@@ -86,7 +86,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct deadlines deadlines[DEADLINE_COUNT];
     struct http_request *parked;
-    http_handler *handler;
+    http_handler *handler, *refuse;
     void *context;
     size_t body_bytes_max;
     size_t bodies_bytes; /* held now, of all requests together */
@@ -416,6 +416,14 @@ static enum MHD_Result request_send(struct http_request *request) {
     return MHD_queue_response(request->connection, (unsigned)request->status, request->response);
 }
 
+static void request_refuse_closing(struct http_request *request) {
+    struct http_server *server = request->server;
+    if (server->refuse)
+        server->refuse(server->context, request);
+    else
+        http_respond_problem(request, 503, "Service Unavailable", "the server is going down");
+}
+
 static enum MHD_Result request_whole(struct http_request *request) {
     if (request->state == REQUEST_REFUSED)
         return MHD_NO;
@@ -423,7 +431,7 @@ static enum MHD_Result request_whole(struct http_request *request) {
     deadline_clear(request->client);
     request->state = REQUEST_HANDLED;
     if (request->server->closing)
-        http_respond_problem(request, 503, "Service Unavailable", "the server is going down");
+        request_refuse_closing(request);
     else if (request->bad_url)
         http_respond_problem(request, 400, "Bad Request", "the URL holds a NUL character (%00)");
     else
@@ -682,6 +690,7 @@ int http_server_open(uv_loop_t *loop, const struct http_server_options *options,
     server->loop = loop;
     server->armed_ms = INT64_MAX;
     server->handler = handler;
+    server->refuse = options->refuse;
     server->context = context;
     server->port = port;
     server->daemon = daemon_start(server, fd, options);
@@ -713,8 +722,7 @@ void http_server_close(struct http_server *server, void (*closed)(void *context)
     server->closed = closed;
     server->closed_context = context;
     while (server->parked)
-        http_respond_problem(server->parked, 503, "Service Unavailable",
-                             "the server is going down");
+        request_refuse_closing(server->parked);
     server->armed_ms = INT64_MIN; /* nothing may move it */
     uv_timer_start(&server->timer, on_timer, 0, 0);
 }

@@ -23,14 +23,17 @@ struct http_server_options {
     uint32_t request_ms_max; /* until a request is whole, from accept, later from its first line; 0:
                                 30,000. A parked one is not limited. */
     const char *server_name; /* Server: header, NULL for none */
+    /* Answers, at once, a request that the closing server can no longer have handled; NULL: a 503
+     * as problem+json. */
+    void (*refuse)(void *context, struct http_request *request);
 };
 typedef void http_handler(void *context, struct http_request *request);
 /* -EADDRINUSE: the port is taken. -EINVAL: not a numeric address. */
 MUST_CHECK int http_server_open(uv_loop_t *loop, const struct http_server_options *options,
                                 http_handler *handler, void *context, struct http_server **ret);
 uint16_t http_server_port(const struct http_server *server);
-/* Answers every parked request with 503 (forget them first: they are gone) and closes in the next
- * turns of the loop, which must run on until `closed` (may be NULL) is called. */
+/* Refuses every parked request (forget them first: they are gone) and closes in the next turns of
+ * the loop, which must run on until `closed` (may be NULL) is called. */
 void http_server_close(struct http_server *server, void (*closed)(void *context), void *context);
 
 struct http_header {

@@ -224,6 +224,35 @@ class Gateway(HubCase):
         self.assertEqual(answers[0].json, {"ok": True, "result": []})
 
 
+    def test_stopping_hub_answers_bots_in_their_own_shape(self):
+        """A library that is told in another one dies of it (python-telegram-bot 13: KeyError in its
+        polling thread, which then never polls again)."""
+        _, hub = self.start_both()
+        answers, ended = [], threading.Event()
+
+        def ask(method):
+            while not ended.is_set():
+                try:
+                    answers.append((method, self.call(method, seconds=8)))
+                except OSError:  # refused or cut: every library knows that
+                    time.sleep(0.01)
+
+        threads = [threading.Thread(target=ask, args=[method])
+                   for method in ("getUpdates", "getMe", "sendMessage") * 3]
+        self.fault("delay", method="sendMessage", count=0, ms=7000)  # longer than a stop may take
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        self.assertEqual(hub.stop(), 0)
+        ended.set()
+        for thread in threads:
+            thread.join()
+        self.assertGreater(len(answers), 20)
+        for method, answer in answers:
+            self.assertIn("ok", answer.json, (method, answer))
+            self.assertIn("result" if answer.json["ok"] else "description", answer.json, answer)
+
+
 class FullDisk(HubCase):
     def limit(self, hub, size):
         resource.prlimit(hub.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
