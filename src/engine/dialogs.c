@@ -285,3 +285,7 @@ void dialogs_step(struct dialogs *self, const struct dialogs_event *event, int64
 void dialogs_live_is_confirmed(struct dialogs *self) {
     self->options.live_phrase = NULL;
 }
+
+void dialogs_ask_for_live(struct dialogs *self, const char *phrase) {
+    self->options.live_phrase = phrase;
+}

@@ -80,6 +80,8 @@ struct dialogs *dialogs_new(const struct dialogs_options *options);
 struct dialogs *dialogs_free(struct dialogs *dialogs);
 void dialogs_restore(struct dialogs *dialogs, const struct record *record); /* RECORD_DIALOG */
 void dialogs_live_is_confirmed(struct dialogs *dialogs);                    /* in a former run */
+/* The confirmation could not be kept: asked for again. */
+void dialogs_ask_for_live(struct dialogs *dialogs, const char *phrase);
 void dialogs_step(struct dialogs *dialogs, const struct dialogs_event *event, int64_t now,
                   struct dialogs_commands *commands);
 int64_t dialogs_next_ms(const struct dialogs *dialogs); /* INT64_MAX: nothing is due */

@@ -36,6 +36,18 @@ static enum sentence place(struct turn *turn, struct dialog *dialog, const struc
     return SAY_TOAST_PLACED;
 }
 
+/* A press carries no time: it may have waited long on its way here. */
+static bool seen_long_ago(struct turn *turn, struct dialog *dialog) {
+    const struct dialogs_options *options = &turn->self->options;
+    int64_t age = turn->now - (dialog->deadline_ms - options->dialog_ms);
+    if (age <= options->stale_ms)
+        return false;
+    AUTO_FREE char *minutes = text_format("%lld", (long long)age / 60000);
+    AUTO_FREE char *problem = DIALOGS_TEXT(SAY_LONG_AGO, minutes);
+    dialogs_ask(turn, dialog, problem);
+    return true;
+}
+
 static enum sentence press_ok(struct turn *turn, struct dialog *dialog, const char *argument) {
     const struct dialogs_options *options = &turn->self->options;
     char problem[RULE_SENTENCE_BYTES];
@@ -46,6 +58,8 @@ static enum sentence press_ok(struct turn *turn, struct dialog *dialog, const ch
         dialogs_say(turn, dialog->chat, DIALOGS_TEXT(SAY_TYPE_PHRASE, options->live_phrase));
         return SAY_TOAST_LOOK;
     }
+    if (seen_long_ago(turn, dialog))
+        return SAY_TOAST_LOOK;
     if (check_again(turn, dialog, &order, problem) == 0)
         return place(turn, dialog, &order);
     dialogs_ask(turn, dialog, problem);

@@ -348,6 +348,22 @@ static void test_stale(void **state) {
     bench_end(&b);
 }
 
+/* A press that was long on its way shows the preview anew; the fresh button places. */
+static void test_stale_press(void **state) {
+    struct bench b;
+    bench_begin(&b);
+    bench_say(&b, "/limitbuy btc 64250.5 63000 2R");
+    const char *confirm = bench_button(&b, "Confirm");
+    b.now += 300001;
+    bench_press(&b, confirm);
+    assert_int_equal(b.placed, 0);
+    bench_press(&b, confirm);
+    assert_int_equal(b.placed, 0);
+    RUN(&b, {"press Confirm", "EDOT", NULL, NULL});
+    assert_int_equal(b.placed, 1);
+    bench_end(&b);
+}
+
 static void test_market_not_known(void **state) {
     struct bench b;
     bench_begin(&b);
@@ -547,6 +563,7 @@ int main(void) {
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_stale_press),
         cmocka_unit_test(test_market_not_known),
         cmocka_unit_test(test_rules_that_change_before_the_confirm),
         cmocka_unit_test(test_size),

@@ -47,6 +47,7 @@ static const char *const english[SENTENCES] = {
     [SAY_TOO_MANY_WORDS] = "There was more in the command than symbol, entry, stop loss and take "
                            "profit. Please look at the numbers.",
     [SAY_CHANGED] = "The size has changed since you saw it. Please look again.",
+    [SAY_LONG_AGO] = "This was asked {1} minutes ago. Please look again.",
     [SAY_NOT_ANSWERED] = "The exchange has not answered yet. Please try again in a moment.",
 
     [SAY_CHOSEN_SYMBOL] = "Symbol: {1}",

@@ -41,6 +41,7 @@ enum sentence {
     SAY_TEXT_ONLY,
     SAY_TOO_MANY_WORDS,
     SAY_CHANGED,
+    SAY_LONG_AGO,
     SAY_NOT_ANSWERED,
     /* Ends */
     SAY_CHOSEN_SYMBOL, /* 1 symbol */

@@ -258,7 +258,7 @@ static void on_read(struct positions *p, const struct positions_event *event, in
         take_row(held, &event->rows[i], now);
         watch_stop(p, held, now, commands);
     }
-    for (size_t i = 0; i < p->count; i++)
+    for (size_t i = 0; i < p->count && !event->fills_unread; i++)
         if (p->list[i].position.phase != POSITION_FLAT &&
             !row_of(event, p->list[i].position.symbol))
             on_gone(p, &p->list[i], event->asked_ms, now, commands);

@@ -39,6 +39,7 @@ struct positions_event {
     const struct position *rows; /* borrowed */
     size_t row_count;
     int64_t asked_ms;
+    bool fills_unread; /* READ: the fills before it could not be read: none counts as gone */
     const char *symbol, *message;
     enum exchange_class class;
     uint64_t ticket;

@@ -28,6 +28,7 @@ static void restore_fact(struct trader *trader, const struct trade_record *recor
         {"outbox", offsetof(struct trader, outbox_last)},
         {"born", offsetof(struct trader, store_born_ms)},
         {"live", offsetof(struct trader, live_ms)},
+        {"account", offsetof(struct trader, account)},
     };
     for (size_t i = 0; i < COUNT_OF(facts); i++)
         if (strcmp(record->fact.name, facts[i].name) == 0)
@@ -54,7 +55,9 @@ static void restore(void *context, const struct record *record) {
 
 static void open_store(struct trader *trader) {
     AUTO_FREE char *folder = path_join(trader->config->data, "trader");
-    AUTO_FREE char *path = path_join(folder, "trader.db");
+    AUTO_FREE char *name =
+        text_format("%s.db", trade_mode_name((enum trade_mode)trader->options->mode));
+    AUTO_FREE char *path = path_join(folder, name); /* paper orders never meet real money */
     AUTO_BUFFER struct buffer error = {0};
     int r = folder_make(folder, 0700);
     if (r < 0)
@@ -105,14 +108,40 @@ static void make_dialogs(struct trader *trader) {
     trader->dialogs = dialogs_new(&options);
 }
 
+/* A number for the account at the exchange: another one knows nothing of what stands here. */
+static int64_t account_of(const struct trader *trader) {
+    const char *const texts[] = {trader->options->api_url, trader->options->api_key.value};
+    uint64_t hash = 0xcbf29ce484222325U; /* FNV-1a */
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        for (const char *p = texts[i]; *p; p++)
+            hash = (hash ^ (unsigned char)*p) * 0x100000001b3U;
+    return (int64_t)(hash >> 1) + 1;
+}
+
+static void check_account(struct trader *trader) {
+    int64_t account = account_of(trader), known = trader->account;
+    bool open = orders_any_open(trader->orders) || positions_any_open(trader->positions);
+    if (known && known != account && open)
+        fatal(EX_CONFIG,
+              "orders or positions are open that belong to another account or api_url than trader: "
+              "names now; put the former api_url and api_key back and let them end, or move "
+              "%s/trader/%s.db away to forget them",
+              trader->config->data, trade_mode_name((enum trade_mode)trader->options->mode));
+    trader->account = account;
+}
+
 static void begin_store(struct trader *trader) {
     bool is_new = trader->store_born_ms == 0;
+    int64_t known = trader->account;
+    check_account(trader);
     if (is_new)
         trader->store_born_ms = trader_now(trader);
     make_tag(trader);
     commit_begin(trader);
     if (is_new)
         commit_fact(trader, "born", trader->store_born_ms);
+    if (trader->account != known)
+        commit_fact(trader, "account", trader->account);
     commit_end(trader);
     if (trader->live_ms)
         dialogs_live_is_confirmed(trader->dialogs);
@@ -243,6 +272,7 @@ int trader_run(struct trader *trader, const struct config *config, int64_t read_
     open_store(trader);
     trader->client = http_client_open(&trader->loop, CONNECTIONS_OUT);
     begin_store(trader);
+    trader->exchange.watched_ms = trader_now(trader);
     open_handles(trader);
     log_info("trading %s for bot %s, mode %s", config->trader.api_url, config->trader.bot,
              trade_mode_badge((enum trade_mode)config->trader.mode));

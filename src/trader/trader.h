@@ -31,11 +31,12 @@ struct courtesy { /* sent after the commit, once, and forgotten */
 struct commit {
     struct trader *trader;
     struct records records;
-    struct {
+    struct commit_wait {
         enum commit_waiter who;
         uint64_t ticket;
-    } waits[16];
-    size_t wait_count;
+    } * waits;
+    size_t wait_count, wait_capacity;
+    bool confirms_live;
     struct courtesy *courtesies, **courtesies_end;
     int64_t chat; /* whom to tell when the disk refuses; 0: nobody asked */
 };
@@ -43,7 +44,9 @@ struct commit {
 struct sending { /* one outbox entry */
     struct sending *next;
     struct outbox outbox;
-    uint64_t saving; /* ticket of its record not yet on disk, 0: none */
+    uint64_t saving;  /* ticket of its record not yet on disk, 0: none */
+    bool unsaved;     /* the disk refused that record: it belongs into the next commit */
+    bool handed_over; /* the hub has it: its record is to be dropped, and it with it */
     bool flying;
     uint32_t tries;
     int64_t not_before;
@@ -62,17 +65,21 @@ struct cycle {
     enum cycle_step step;
     int64_t asked_ms, due_ms;
     char cursor[256];
+    uint32_t pages;      /* of this step */
+    bool bad, fills_bad; /* something in this turn could not be read */
     struct bybit_orders orders;
     struct bybit_fills fills;
     struct bybit_positions positions;
     uint32_t failures; /* in a row */
 };
 struct exchange_link {
-    bool instruments_known, clock_known, started; /* started: the orders engine was told */
-    int64_t clock_offset_ms;                      /* theirs minus ours */
-    int64_t blocked_until, answered_ms;           /* answered_ms: last usable answer, 0: never */
-    int64_t start_due_ms;
-    char cursor[256];                      /* of the instruments */
+    bool clock_known, started, loading_instruments; /* started: the orders engine was told */
+    int64_t clock_offset_ms;                        /* theirs minus ours */
+    int64_t blocked_until, answered_ms;             /* answered_ms: last usable answer, 0: never */
+    int64_t start_due_ms, instruments_due_ms, wallet_due_ms;
+    int64_t watched_ms; /* positions were last read, or nothing was open; 0: never */
+    bool blind_told;    /* people know that positions cannot be watched */
+    char cursor[256];   /* of the instruments */
     char problem[TRADE_REASON_BYTES + 64]; /* "": all is well */
     struct instruments loading;
     struct cycle cycle;
@@ -97,13 +104,13 @@ struct trader {
     struct dialogs *dialogs;
     char tag[16];
     char *live_phrase;
-    int64_t last_update, outbox_last, store_born_ms, live_ms;
+    int64_t last_update, outbox_last, store_born_ms, live_ms, account;
 
     struct commit *commit; /* being filled, NULL: none */
     int commit_depth;
     size_t commits; /* on their way to the disk */
     uint64_t outbox_tickets;
-    bool store_refuses;
+    bool store_refuses, update_unsaved;
 
     struct sending *outbox;
     bool alert_flying, say_flying;
@@ -179,6 +186,7 @@ void outbox_alert(struct trader *trader, enum alert_priority priority, const cha
 void outbox_say(struct trader *trader, int64_t chat, char *text, char *markup); /* takes both */
 void outbox_restore(struct trader *trader, struct outbox *outbox);              /* takes */
 void outbox_stored(struct trader *trader, uint64_t ticket, int r);
+void outbox_save_again(struct trader *trader); /* what was refused, into the commit being filled */
 void outbox_turn(struct trader *trader);
 int64_t outbox_next_ms(const struct trader *trader);
 void outbox_send_courtesies(struct trader *trader, struct courtesy *first); /* takes all */

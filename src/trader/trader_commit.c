@@ -18,8 +18,12 @@ void commit_begin(struct trader *trader) {
 void commit_add(struct trader *trader, struct records *records, enum commit_waiter who,
                 uint64_t ticket) {
     struct commit *commit = trader->commit;
-    must(commit && commit->wait_count < COUNT_OF(commit->waits));
+    must(commit);
     records_move(&commit->records, records);
+    if (commit->wait_count == commit->wait_capacity) {
+        commit->wait_capacity = commit->wait_capacity ? commit->wait_capacity * 2 : 8;
+        commit->waits = memory_grow(commit->waits, commit->wait_capacity, sizeof *commit->waits);
+    }
     commit->waits[commit->wait_count].who = who;
     commit->waits[commit->wait_count++].ticket = ticket;
 }
@@ -49,14 +53,40 @@ static void tell_refused(struct commit *commit, int r) {
     outbox_send_courtesies(commit->trader, courtesy);
 }
 
+/* Straight to the owner: alerts of ours stand on the same disk. */
+static void tell_owner(struct trader *trader, const char *text) {
+    struct courtesy *courtesy = memory_new(sizeof *courtesy);
+    courtesy->method = "sendMessage";
+    telegram_bot_add_say(trader->bot->owner, text, NULL, &courtesy->body);
+    outbox_send_courtesies(trader, courtesy);
+}
+
 static void note_store(struct trader *trader, int r) {
-    if (r < 0 && !trader->store_refuses)
-        log_error("the store refuses (%s): nothing new is accepted; positions are watched on. Free "
-                  "space on the disk of %s",
-                  strerror(-r), trader->config->data);
-    if (r == 0 && trader->store_refuses)
+    if (r < 0 && !trader->store_refuses) {
+        AUTO_FREE char *text = text_format("the disk of %s refuses writes (%s): nothing new is "
+                                           "accepted, positions are watched on. "
+                                           "Free space there",
+                                           trader->config->data, strerror(-r));
+        log_error("%s", text);
+        tell_owner(trader, text);
+    }
+    if (r == 0 && trader->store_refuses) {
         log_info("the store works again");
+        tell_owner(trader, "The disk takes writes again.");
+    }
     trader->store_refuses = r < 0;
+}
+
+/* Nothing of it happened: what the engines believe already is taken back, or written again. */
+static void on_refused(struct commit *commit, int r) {
+    struct trader *trader = commit->trader;
+    trader->update_unsaved = true;
+    if (commit->confirms_live) {
+        trader->live_ms = 0;
+        dialogs_ask_for_live(trader->dialogs, trader->live_phrase);
+    }
+    if (commit->chat)
+        tell_refused(commit, r);
 }
 
 static void on_committed(void *context, int r) {
@@ -64,12 +94,13 @@ static void on_committed(void *context, int r) {
     struct trader *trader = commit->trader;
     trader->commits--;
     note_store(trader, r);
-    if (r == 0) {
+    if (r == 0)
         outbox_send_courtesies(trader, TAKE(commit->courtesies));
-    } else if (commit->chat) {
-        tell_refused(commit, r);
-    }
+    else
+        on_refused(commit, r);
     commit_begin(trader);
+    if (r == 0)
+        outbox_save_again(trader);
     for (size_t i = 0; i < commit->wait_count; i++) {
         uint64_t ticket = commit->waits[i].ticket;
         if (commit->waits[i].who == COMMIT_ORDERS)
@@ -82,6 +113,7 @@ static void on_committed(void *context, int r) {
             outbox_stored(trader, ticket, r);
     }
     courtesies_free(commit->courtesies);
+    free(commit->waits);
     free(commit);
     commit_end(trader);
 }
@@ -90,6 +122,10 @@ void commit_end(struct trader *trader) {
     must(trader->commit_depth > 0);
     if (--trader->commit_depth > 0)
         return;
+    if (trader->update_unsaved && trader->commit->records.count > 0) {
+        commit_fact(trader, "update", trader->last_update);
+        trader->update_unsaved = false;
+    }
     struct commit *commit = TAKE(trader->commit);
     trader->commits++;
     if (commit->records.count > 0 || commit->courtesies) {

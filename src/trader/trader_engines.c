@@ -89,6 +89,7 @@ static void place(struct trader *trader, const struct order *order) {
 static void confirm_live(struct trader *trader) {
     trader->live_ms = trader_now(trader);
     commit_fact(trader, "live", trader->live_ms);
+    trader->commit->confirms_live = true;
     log_warning("real money: the owner has confirmed mode live");
 }
 
@@ -144,6 +145,7 @@ void feed_dialogs(struct trader *trader, const struct dialogs_event *event) {
 
 void engines_timer(struct trader *trader) {
     int64_t now = trader_now(trader);
+    commit_begin(trader); /* what the disk refused of one event is written again as one */
     if (orders_next_ms(trader->orders) <= now && trader->exchange.started)
         feed_orders(trader, &(struct orders_event){.on = ORDERS_ON_TIMER});
     if (positions_next_ms(trader->positions) <= now)
@@ -151,6 +153,7 @@ void engines_timer(struct trader *trader) {
     if (dialogs_next_ms(trader->dialogs) <= now)
         feed_dialogs(trader, &(struct dialogs_event){.on = DIALOGS_ON_TIMER,
                                                      .instruments = &trader->instruments});
+    commit_end(trader);
 }
 
 int64_t engines_next_ms(const struct trader *trader) {

@@ -24,19 +24,23 @@ static struct sending *append(struct trader *trader, const struct outbox *outbox
     return *place;
 }
 
-static void add(struct trader *trader, struct outbox *outbox) {
+static void save(struct trader *trader, struct sending *sending) {
     struct records records = {0};
+    struct outbox *kept = &records_add(&records, RECORD_OUTBOX)->trade->outbox;
+    *kept = sending->outbox;
+    kept->text = text_copy(sending->outbox.text);
+    kept->markup = text_copy(sending->outbox.markup);
+    sending->saving = ++trader->outbox_tickets;
+    sending->unsaved = false;
+    commit_add(trader, &records, COMMIT_OUTBOX, sending->saving);
+    commit_fact(trader, "outbox", sending->outbox.id);
+}
+
+static void add(struct trader *trader, struct outbox *outbox) {
     int64_t now = trader_now(trader);
     outbox->id = trader->outbox_last = trader->outbox_last < now ? now : trader->outbox_last + 1;
     outbox->created_ms = now;
-    struct sending *sending = append(trader, outbox);
-    struct outbox *kept = &records_add(&records, RECORD_OUTBOX)->trade->outbox;
-    *kept = *outbox;
-    kept->text = text_copy(outbox->text);
-    kept->markup = text_copy(outbox->markup);
-    sending->saving = ++trader->outbox_tickets;
-    commit_add(trader, &records, COMMIT_OUTBOX, sending->saving);
-    commit_fact(trader, "outbox", outbox->id);
+    save(trader, append(trader, outbox));
 }
 
 void outbox_alert(struct trader *trader, enum alert_priority priority, const char *type,
@@ -46,7 +50,22 @@ void outbox_alert(struct trader *trader, enum alert_priority priority, const cha
     add(trader, &outbox);
 }
 
+/* While the disk refuses, answers go out without it: else nobody could be told so. */
+static void say_without_disk(struct trader *trader, int64_t chat, const char *text,
+                             const char *markup) {
+    struct courtesy *courtesy = memory_new(sizeof *courtesy);
+    courtesy->method = "sendMessage";
+    telegram_bot_add_say(chat, text, markup, &courtesy->body);
+    outbox_send_courtesies(trader, courtesy);
+}
+
 void outbox_say(struct trader *trader, int64_t chat, char *text, char *markup) {
+    if (trader->store_refuses) {
+        say_without_disk(trader, chat, text, markup);
+        free(text);
+        free(markup);
+        return;
+    }
     struct outbox outbox = {.kind = OUTBOX_SAY, .chat = chat, .text = text, .markup = markup};
     add(trader, &outbox);
 }
@@ -67,16 +86,34 @@ static void forget(struct trader *trader, struct sending *gone) {
         }
 }
 
-/* Refused by the disk: what it would have told has not happened, or is told when it is written. An
- * alert is kept in memory all the same: better told twice than never. */
+/* Refused by the disk: an answer told of something that did not happen; an alert is sent from
+ * memory and written with the next commit. */
 void outbox_stored(struct trader *trader, uint64_t ticket, int r) {
     for (struct sending *sending = trader->outbox; sending; sending = sending->next)
         if (sending->saving == ticket) {
             sending->saving = 0;
-            if (r < 0 && sending->outbox.kind == OUTBOX_SAY)
+            sending->unsaved = r < 0;
+            if (r < 0 ? sending->outbox.kind == OUTBOX_SAY && !sending->handed_over
+                      : sending->handed_over)
                 forget(trader, sending);
             return;
         }
+}
+
+static void drop(struct trader *trader, struct sending *sending) {
+    struct records records = {0};
+    records_add(&records, RECORD_OUTBOX_DROP)->trade->outbox.id = sending->outbox.id;
+    sending->saving = ++trader->outbox_tickets;
+    sending->unsaved = false;
+    commit_add(trader, &records, COMMIT_OUTBOX, sending->saving);
+}
+
+void outbox_save_again(struct trader *trader) {
+    for (struct sending *sending = trader->outbox; sending; sending = sending->next)
+        if (sending->unsaved && sending->handed_over)
+            drop(trader, sending);
+        else if (sending->unsaved)
+            save(trader, sending);
 }
 
 /* ---- out of it ---- */
@@ -93,12 +130,13 @@ static struct sending *find(struct trader *trader, int64_t id) {
     return sending;
 }
 
+/* It is forgotten when the disk has let go of it: else a restart would tell it again. */
 static void let_go(struct trader *trader, struct sending *sending) {
+    sending->handed_over = true;
+    sending->flying = false;
     commit_begin(trader);
-    records_add(&trader->commit->records, RECORD_OUTBOX_DROP)->trade->outbox.id =
-        sending->outbox.id;
+    drop(trader, sending);
     commit_end(trader);
-    forget(trader, sending);
 }
 
 static void again(struct trader *trader, struct sending *sending, int64_t retry_after_s) {
@@ -199,7 +237,7 @@ static void send_say(struct trader *trader, struct sending *sending, struct flig
 
 static struct sending *first_of(const struct trader *trader, enum outbox_kind kind) {
     for (struct sending *sending = trader->outbox; sending; sending = sending->next)
-        if (sending->outbox.kind == kind)
+        if (sending->outbox.kind == kind && !sending->handed_over)
             return sending;
     return NULL;
 }
@@ -208,7 +246,7 @@ static struct sending *first_of(const struct trader *trader, enum outbox_kind ki
 static struct sending *first_alert(const struct trader *trader) {
     struct sending *best = NULL;
     for (struct sending *sending = trader->outbox; sending; sending = sending->next)
-        if (sending->outbox.kind == OUTBOX_ALERT &&
+        if (sending->outbox.kind == OUTBOX_ALERT && !sending->handed_over &&
             (!best || sending->outbox.priority < best->outbox.priority))
             best = sending;
     return best;

@@ -6,7 +6,12 @@
 #include <stdio.h>
 
 #define RECV_WINDOW "5000"
-enum { REQUEST_MS_MAX = 10000, BLOCKED_MS = 600000, ANSWER_BYTES_MAX = 8 << 20 };
+enum {
+    CLOCK_STEP_MS = 250,
+    REQUEST_MS_MAX = 10000,
+    BLOCKED_MS = 600000,
+    ANSWER_BYTES_MAX = 8 << 20
+};
 
 struct request {
     struct request *next, **place; /* among those under way */
@@ -14,6 +19,7 @@ struct request {
     request_done *done;
     void *context; /* its owner's, allocated, or NULL */
     int64_t sent_ms;
+    bool is_public;
     bool held_back; /* the exchange wants a pause: it is answered in the loop's next turn */
 };
 
@@ -24,13 +30,18 @@ static void request_free(struct request *request) {
     free(request);
 }
 
-/* Half of the way there and back lies behind their stamp. */
+/* Half of the way there and back lies behind their stamp. Small differences are those of the way.
+ */
 static void note_clock(struct trader *trader, const struct request *request, int64_t theirs_ms) {
+    struct exchange_link *link = &trader->exchange;
+    int64_t now = trader_now(trader), took = now - request->sent_ms;
     if (theirs_ms <= 0)
         return;
-    int64_t now = trader_now(trader), ours = request->sent_ms + (now - request->sent_ms) / 2;
-    trader->exchange.clock_offset_ms = theirs_ms - ours;
-    trader->exchange.clock_known = true;
+    int64_t offset = theirs_ms - (request->sent_ms + took / 2);
+    if (link->clock_known && llabs(offset - link->clock_offset_ms) <= took + CLOCK_STEP_MS)
+        return;
+    link->clock_offset_ms = offset;
+    link->clock_known = true;
 }
 
 static void note_problem(struct trader *trader, const struct bybit_answer *answer) {
@@ -70,11 +81,11 @@ static void on_answer(void *context, const struct http_answer *answer) {
         read.class = answer->outcome == HTTP_NOT_SENT ? EXCHANGE_NOT_SENT : EXCHANGE_UNKNOWN;
         (void)snprintf(read.message, sizeof read.message, "%.100s", answer->error);
     }
-    if (read.class == EXCHANGE_CLOCK || !trader->exchange.clock_known)
-        note_clock(trader, request, read.time_ms);
+    note_clock(trader, request, read.time_ms);
     if (read.class == EXCHANGE_BLOCKED)
         trader->exchange.blocked_until = trader_now(trader) + BLOCKED_MS;
-    note_problem(trader, &read);
+    if (!request->is_public || !trader->exchange.started) /* public ones work with any key */
+        note_problem(trader, &read);
     finish(request, &read);
 }
 
@@ -142,6 +153,7 @@ void request_start(struct trader *trader, const struct request_options *options,
     const struct buffer *payload = options->body ? options->body : options->query;
     struct slice signed_part = payload ? buffer_slice(payload) : slice_of("");
     struct request *request = request_new(trader, done, context);
+    request->is_public = options->is_public;
     request->held_back = request_blocked(trader);
     if (request->held_back)
         return;

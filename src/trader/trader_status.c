@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trader/trader.h"
 
+/* So many lines that Telegram takes them as one message. */
+enum { POSITIONS_SHOWN = 15, ORDERS_SHOWN = 25, SEEN_READS = 10 };
+
 static void add_link(const struct trader *trader, struct buffer *text) {
     const struct exchange_link *link = &trader->exchange;
     long long ago = (long long)(trader_now(trader) - link->answered_ms) / 1000;
@@ -25,16 +28,26 @@ static void add_wallet(const struct trader *trader, struct buffer *text) {
                      decimal_print_places(trader->wallet.available, 2, available));
 }
 
-static void add_position(const struct position *position, struct buffer *text) {
+static void add_more(size_t count, size_t shown, const char *what, struct buffer *text) {
+    if (count > shown)
+        buffer_print(text, "... and %zu more %s\n", count - shown, what);
+}
+
+static void add_position(const struct trader *trader, const struct position *position,
+                         struct buffer *text) {
     char size[DECIMAL_TEXT_BYTES], entry[DECIMAL_TEXT_BYTES], pnl[DECIMAL_TEXT_BYTES],
         stop[DECIMAL_TEXT_BYTES], take[DECIMAL_TEXT_BYTES];
     bool safe = !decimal_is_zero(position->stop);
+    /* A tick is for what was looked at just now. */
+    bool seen = trader_now(trader) - trader->exchange.watched_ms < SEEN_READS * trader->read_ms;
     buffer_print(text, "%s %s %s at %s, now %s%s USDT\n  %s%s%s%s\n", position->symbol,
                  position->side == SIDE_BUY ? "long" : "short", decimal_print(position->size, size),
                  decimal_print(position->entry_price, entry),
                  decimal_sign(position->unrealised) > 0 ? "+" : "",
                  decimal_print_places(position->unrealised, 2, pnl),
-                 safe ? "\u2713 protected, SL " : "\u2717 NO STOP LOSS",
+                 !safe  ? "\u2717 NO STOP LOSS"
+                 : seen ? "\u2713 protected, SL "
+                        : "? not seen for a while, last known SL ",
                  safe ? decimal_print(position->stop, stop) : "",
                  decimal_is_zero(position->take) ? "" : ", TP ",
                  decimal_is_zero(position->take) ? "" : decimal_print(position->take, take));
@@ -61,13 +74,18 @@ char *status_text(struct trader *trader) {
     add_link(trader, &text);
     add_wallet(trader, &text);
     const struct position *position;
-    for (size_t i = 0; (position = positions_open(trader->positions, i)); i++)
-        add_position(position, &text);
+    size_t count = 0;
+    for (; (position = positions_open(trader->positions, count)); count++)
+        if (count < POSITIONS_SHOWN)
+            add_position(trader, position, &text);
+    add_more(count, POSITIONS_SHOWN, "positions", &text);
     if (!positions_any_open(trader->positions))
         buffer_add_text(&text, "No open position\n");
     const struct order *order;
-    for (size_t i = 0; (order = orders_open(trader->orders, i)); i++)
-        add_order(order, &text);
+    for (count = 0; (order = orders_open(trader->orders, count)); count++)
+        if (count < ORDERS_SHOWN)
+            add_order(order, &text);
+    add_more(count, ORDERS_SHOWN, "orders", &text);
     if (!orders_any_open(trader->orders))
         buffer_add_text(&text, "No open order\n");
     text.data[--text.size] = 0;

@@ -47,7 +47,8 @@ static void take(struct trader *trader, const struct incoming *update) {
                          .update_id = update->update_id,
                          .user = update->user,
                          .chat = update->chat,
-                         .sent_ms = update->sent_ms,
+                         /* In our clock, which may be wrong; the exchange's is not. */
+                         .sent_ms = update->sent_ms - trader->exchange.clock_offset_ms,
                          .message_id = update->message_id,
                          .is_private = update->is_private,
                          .text = update->text,

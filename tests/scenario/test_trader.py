@@ -6,6 +6,7 @@ import os
 import resource
 import unittest
 
+import harness
 import trader
 from trader import OWNER, STRANGER
 
@@ -171,8 +172,7 @@ class BadExchange(trader.TraderCase):
         self.place()
         self.assert_one_order()
         kinds = ("html", "half", "truncated", "wrong_type", "oversize", "5xx", "10016", "reset")
-        paths = ("/v5/order/realtime", "/v5/execution/list", "/v5/position/list",
-                 "/v5/account/wallet-balance")
+        paths = ("/v5/order/realtime", "/v5/execution/list", "/v5/position/list")
         for number, kind in enumerate(kinds):
             self.exchange_fault(paths[number % len(paths)], kind)
             self.wait("the fault is used up",
@@ -201,6 +201,74 @@ class BadExchange(trader.TraderCase):
         self.assertIn("not allowed", self.ask("/status", "Exchange")["text"])
 
 
+class Watch(trader.TraderCase):
+    """The watch over positions, and what people know of it."""
+
+    def test_many_fills_at_once(self):
+        """More of them in one read than any buffer of a fixed size would hold."""
+        self.post(self.url("sim", "/sim/exchange/market"), {"mode": "still", "depth": "0.004"})
+        self.start_all()
+        last = self.price()
+        self.press(self.preview(last - 100, last - 1100), "Confirm")
+        self.wait("the order is at the exchange", self.our_orders)
+        self.trader.stop()
+        for _ in range(30):  # 0.1 in pieces of 0.004
+            self.move(last - 101)
+            self.move(last)
+        self.start_trader()
+        self.wait("the position is known",
+                  lambda: "protected" in self.ask("/status", "Exchange")["text"])
+        fills = [e for e in self.books()["executions"] if e["side"] == "Buy"]
+        self.assertGreater(len(fills), 20)
+        self.move(last + 3000)
+        self.wait_message("Take profit hit")
+
+    def test_a_list_that_cannot_be_read_does_not_end_the_watch(self):
+        self.start_all()
+        _, stop, _ = self.open_position()
+        self.wait_message("is filled")
+        for path in ("/v5/execution/list", "/v5/order/realtime", "/v5/account/wallet-balance"):
+            self.exchange_fault(path, "html", count=1000)
+        self.signed("/v5/position/trading-stop",
+                    {"category": "linear", "symbol": "BTCUSDT", "positionIdx": 0,
+                     "tpslMode": "Full", "stopLoss": "0"})
+        self.wait("the stop is there again",
+                  lambda: float(self.position()["stopLoss"] or 0) == stop)
+
+    def test_people_are_told_when_positions_cannot_be_seen(self):
+        self.start_all()
+        self.open_position()
+        self.wait_message("is filled")
+        self.exchange_fault("/v5/position/list", "html", count=1000)
+        self.wait_message("cannot be watched")
+        status = self.wait("the tick is gone", lambda: "not seen for a while" in
+                           self.ask("/status", "Exchange")["text"], 90)
+        self.assertTrue(status)
+        harness.http("DELETE", self.url("sim", "/sim/exchange/faults"))
+        self.wait_message("they are watched", seconds=40)
+
+    def test_another_mode_is_another_store(self):
+        """A paper order never meets the real exchange, and a paper position is not closed there."""
+        self.start_all()
+        self.open_position()
+        self.wait_message("is filled")
+        self.trader.stop()
+        self.post(self.url("sim", "/sim/exchange/accounts"),
+                  {"key": "live-key", "secret": "live-secret-value", "balance": "10000"})
+        self.make_config(mode="live", api_key="live-key", api_secret="live-secret-value")
+        self.start_trader()
+        self.wait_exchange()
+        self.assertIn("No open position", self.ask("/status", "LIVE")["text"])
+        self.trader.stop()
+        self.make_config(api_key="live-key", api_secret="live-secret-value")
+        refused = self.run_program("holdfast-trader", "--config", self.config, "--run",
+                                   self.run_folder)
+        self.assertEqual(refused.code, 78)
+        self.assertIn("belong to another account", refused.stderr)
+        self.assertEqual(self.messages("closed"), [])
+        self.assertEqual(self.books("live-key")["orders"], [])
+
+
 class Disk(trader.TraderCase):
     def test_full_disk_places_nothing(self):
         self.start_all()
@@ -222,11 +290,11 @@ class Disk(trader.TraderCase):
         self.make_config()
         store = self.folder / "data" / "trader"
         store.mkdir(parents=True)
-        (store / "trader.db").write_text("this is no database, and longer than its head would be" * 9)
+        (store / "paper.db").write_text("this is no database, and longer than its head would be" * 9)
         refused = self.run_program("holdfast-trader", "--config", self.config)
         self.assertEqual(refused.code, 65)
         self.assertIn("damaged", refused.stderr)
-        os.remove(store / "trader.db")
+        os.remove(store / "paper.db")
         self.start_hub()
         self.start_trader()
         self.wait("it runs", lambda: "trading" in self.trader.stderr)
