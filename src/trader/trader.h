@@ -28,13 +28,14 @@ struct courtesy { /* sent after the commit, once, and forgotten */
     const char *method; /* of the Bot API */
     struct buffer body;
 };
+struct commit_wait {
+    enum commit_waiter who;
+    uint64_t ticket;
+};
 struct commit {
     struct trader *trader;
     struct records records;
-    struct {
-        enum commit_waiter who;
-        uint64_t ticket;
-    } waits[16];
+    struct commit_wait *waits; /* as many as there are: each fill of a long list brings some */
     size_t wait_count;
     struct courtesy *courtesies, **courtesies_end;
     int64_t chat; /* whom to tell when the disk refuses; 0: nobody asked */

@@ -18,10 +18,10 @@ void commit_begin(struct trader *trader) {
 void commit_add(struct trader *trader, struct records *records, enum commit_waiter who,
                 uint64_t ticket) {
     struct commit *commit = trader->commit;
-    must(commit && commit->wait_count < COUNT_OF(commit->waits));
+    must(commit);
     records_move(&commit->records, records);
-    commit->waits[commit->wait_count].who = who;
-    commit->waits[commit->wait_count++].ticket = ticket;
+    commit->waits = memory_grow(commit->waits, commit->wait_count + 1, sizeof *commit->waits);
+    commit->waits[commit->wait_count++] = (struct commit_wait){who, ticket};
 }
 
 void commit_fact(struct trader *trader, const char *name, int64_t value) {
@@ -82,6 +82,7 @@ static void on_committed(void *context, int r) {
             outbox_stored(trader, ticket, r);
     }
     courtesies_free(commit->courtesies);
+    free(commit->waits);
     free(commit);
     commit_end(trader);
 }
