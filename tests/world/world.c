@@ -114,9 +114,9 @@ static void crash(struct world *w, enum program program) {
     w->counts.crashes++;
     life->up = life->dying = false;
     life->number++;
-    rules[program]->crash(w);
     if (program == HUB || program == TRADER)
-        disk_crash(&w->disks[program]);
+        disk_crash(&w->disks[program]); /* first: what it still wrote is what is known next time */
+    rules[program]->crash(w);
     net_crash(w, program);
     world_at(w, (int64_t)dice(w, 3000), WORLD, start, program);
 }

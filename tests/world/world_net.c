@@ -33,7 +33,7 @@ static void on_reply(struct world *w, uint64_t number) {
     struct call *call = net_find(w, reply->call);
     if (call->over)
         return; /* the second of two, or too late */
-    world_trace(w, "%s: answer %d of %s: %.300s", program_names[call->from], reply->status,
+    world_trace(w, "%s: answer %d of %s: %.3000s", program_names[call->from], reply->status,
                 call->path, reply->body);
     AUTO_FREE char *body = text_copy_n(reply->body, reply->size); /* the list may grow and move */
     tell(w, call,

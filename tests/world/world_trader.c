@@ -29,7 +29,7 @@ struct wait {
 };
 struct commit {
     struct records records;
-    struct wait waits[16];
+    struct wait *waits;
     size_t wait_count;
 };
 struct sending {
@@ -80,8 +80,9 @@ static void commit_begin(struct world *w) {
 
 static void commit_add(struct world *w, struct records *records, enum waiter who, uint64_t ticket) {
     struct commit *commit = w->trader->commit;
-    must(commit && commit->wait_count < COUNT_OF(commit->waits));
+    must(commit);
     records_move(&commit->records, records);
+    commit->waits = memory_grow(commit->waits, commit->wait_count + 1, sizeof *commit->waits);
     commit->waits[commit->wait_count++] = (struct wait){who, ticket};
 }
 
@@ -108,6 +109,7 @@ static void on_committed(struct world *w, uint64_t context, int r) {
         else
             outbox_stored(w, ticket, r);
     }
+    free(commit->waits);
     free(commit);
     commit_end(w);
 }
@@ -122,6 +124,7 @@ static void commit_end(struct world *w) {
     if (commit->records.count == 0 || !world_is_up(w, TRADER)) {
         must(commit->wait_count == 0 || !world_is_up(w, TRADER));
         records_deinit(&commit->records);
+        free(commit->waits);
         free(commit);
         return;
     }
@@ -677,8 +680,10 @@ static void crash(struct world *w) {
     checks_trader_crashed(w);
     for (size_t i = 0; i < trader->outbox_count; i++)
         outbox_deinit(&trader->outbox[i].outbox);
-    for (size_t i = 0; i < trader->commit_count; i++)
+    for (size_t i = 0; i < trader->commit_count; i++) {
+        free(trader->commits[i] ? trader->commits[i]->waits : NULL);
         free(trader->commits[i]);
+    }
     orders_free(trader->orders);
     positions_free(trader->positions);
     free(trader->outbox);
