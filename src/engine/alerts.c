@@ -352,7 +352,7 @@ int64_t alerts_next_ms(const struct alerts *a, int64_t now) {
         active = active || a->active[p] > 0;
     }
     /* While a probe is out, its answer is what is waited for. */
-    if (!ready || a->chat == 0 || (a->breaker.state != BREAKER_CLOSED && active))
+    if (!ready || a->chat == 0 || ((a->way_down || a->breaker.state != BREAKER_CLOSED) && active))
         return next;
     int64_t way = breaker_next_ms(&a->breaker, &a->options.breaker, now);
     way = way > a->pause_until ? way : a->pause_until;

@@ -333,6 +333,22 @@ static void test_first_try_of_the_way_is_for_the_most_important(void **state) {
     end(&b);
 }
 
+/* One tries the way for all; the others wait for its answer and not for a moment that has come
+ * already, over which the hub would turn in a circle. */
+static void test_nothing_is_due_while_one_tries_the_way(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t first = accept(&b, ALERT_HIGH, "first");
+    fly(&b, first);
+    came_back(&b, first, GATEWAY_NOT_SENT, TELEGRAM_OK, "no route");
+    accept(&b, ALERT_LOW, "second");
+    for (int i = 0; i < 20 && !find(&b, ALERTS_DO_QUEUE); i++)
+        later(&b);
+    fly(&b, first);
+    assert_true(alerts_next_ms(b.alerts, b.now) > b.now);
+    end(&b);
+}
+
 static void test_escalation_is_no_repeat(void **state) {
     struct bench b;
     begin(&b);
@@ -575,6 +591,7 @@ int main(void) {
         cmocka_unit_test(test_markup_is_given_up_once),
         cmocka_unit_test(test_three_quick_tries_then_each_cycle_until_its_time_is_over),
         cmocka_unit_test(test_first_try_of_the_way_is_for_the_most_important),
+        cmocka_unit_test(test_nothing_is_due_while_one_tries_the_way),
         cmocka_unit_test(test_escalation_is_no_repeat),
         cmocka_unit_test(test_parts_and_replay),
         cmocka_unit_test(test_restart_knows_what_may_have_arrived),

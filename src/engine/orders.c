@@ -54,8 +54,6 @@ struct orders *orders_free(struct orders *o) {
         return NULL;
     items_free(o->items);
     items_free(o->ended);
-    free(o->unsaved_fills);
-    free(o->saving_fills);
     free(o);
     return NULL;
 }
@@ -158,23 +156,6 @@ static void forget(struct orders *o, struct item *gone) {
         }
 }
 
-static void on_fills_stored(struct orders *o, int r) {
-    if (r < 0) { /* before those that came meanwhile */
-        size_t all = o->saving_count + o->unsaved_count;
-        o->saving_fills = memory_grow(o->saving_fills, all, sizeof *o->saving_fills);
-        if (o->unsaved_count > 0)
-            memcpy(o->saving_fills + o->saving_count, o->unsaved_fills,
-                   o->unsaved_count * sizeof *o->unsaved_fills);
-        free(o->unsaved_fills);
-        o->unsaved_fills = TAKE(o->saving_fills);
-        o->unsaved_count = all;
-    }
-    free(o->saving_fills);
-    o->saving_fills = NULL;
-    o->saving_count = 0;
-    o->fills_ticket = 0;
-}
-
 static void on_stored(struct orders *o, const struct orders_event *event, int64_t now,
                       struct orders_commands *commands) {
     for (struct item *item = o->items, *next; item; item = next) {
@@ -198,8 +179,6 @@ static void on_stored(struct orders *o, const struct orders_event *event, int64_
             item->saving = 0;
             item->unsaved = event->r < 0;
         }
-    if (o->fills_ticket == event->ticket && event->ticket)
-        on_fills_stored(o, event->r);
     if (event->r < 0)
         o->save_again_ms = now + SAVE_RETRY_MS;
 }
@@ -431,19 +410,6 @@ static void persist(struct orders *o, int64_t now, struct orders_commands *comma
         o->save_again_ms = 0; /* now */
     persist_items(o, o->items, &command, commands);
     persist_items(o, o->ended, &command, commands);
-    bool waits = o->save_again_ms != 0 && o->save_again_ms != INT64_MAX;
-    if (o->unsaved_count > 0 && !o->fills_ticket && !waits) {
-        if (!command) {
-            command = orders_add(commands, ORDERS_DO_PERSIST);
-            command->ticket = ++o->tickets;
-        }
-        for (size_t i = 0; i < o->unsaved_count; i++)
-            records_add(&command->records, RECORD_FILL)->trade->fill = o->unsaved_fills[i];
-        o->saving_fills = TAKE(o->unsaved_fills);
-        o->saving_count = o->unsaved_count;
-        o->unsaved_count = 0;
-        o->fills_ticket = command->ticket;
-    }
     if (o->save_again_ms == 0)
         o->save_again_ms = INT64_MAX;
 }

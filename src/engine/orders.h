@@ -11,7 +11,7 @@
  *
  * After a start everything that may have been sent is UNKNOWN. An order has one request under way
  * at most. All PERSIST and TELL of one step belong into one commit; FILL is news for the positions,
- * whose records belong into that commit too. `now` is milliseconds since 1970. */
+ * which keep it on disk together with what they make of it. `now` is milliseconds since 1970. */
 #pragma once
 #include "model/alert.h"
 #include "model/exchange.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fills: each counts once, by the exchange's id of it. */
+/* Fills: each counts once, by the exchange's id of it. engine/positions.h keeps them on disk. */
 #include "engine/orders_state.h"
 
 static uint64_t hash_of(const char *text) {
@@ -51,9 +51,6 @@ void orders_on_fills(struct orders *o, const struct orders_event *event, int64_t
         if (is_seen(o, fill->exec_id))
             continue;
         orders_note_fill(o, fill);
-        o->unsaved_fills =
-            memory_grow(o->unsaved_fills, o->unsaved_count + 1, sizeof *o->unsaved_fills);
-        o->unsaved_fills[o->unsaved_count++] = *fill;
         const struct order *order = order_of(o, fill);
         struct orders_command *command = orders_add(commands, ORDERS_DO_FILL);
         command->fill = *fill;

@@ -35,10 +35,6 @@ struct orders {
     struct kept_fill seen[FILLS_KEPT]; /* ring */
     size_t seen_at;
     int64_t fill_last_ms;
-    /* Fills of this step, and those that the disk refused: they belong into the next PERSIST. */
-    struct fill *unsaved_fills, *saving_fills;
-    size_t unsaved_count, saving_count;
-    uint64_t fills_ticket; /* of saving_fills, 0: none */
     int64_t save_again_ms;
 };
 

@@ -41,6 +41,10 @@ struct positions *positions_new(const struct positions_options *options) {
 struct positions *positions_free(struct positions *p) {
     if (!p)
         return NULL;
+    for (struct counted_fill *fill = p->fills, *next; fill; fill = next) {
+        next = fill->next;
+        free(fill);
+    }
     free(p->list);
     free(p);
     return NULL;
@@ -139,12 +143,23 @@ static void on_opening_fill(struct held_position *held, const struct fill *fill,
     position->chat = order->chat;
 }
 
+static void keep_fill(struct positions *p, const struct fill *fill) {
+    struct counted_fill **place = &p->fills;
+    while (*place)
+        place = &(*place)->next;
+    *place = memory_new(sizeof **place);
+    (*place)->fill = *fill;
+}
+
 static void on_fill(struct positions *p, const struct positions_event *event, int64_t now,
                     struct positions_commands *commands) {
     const struct fill *fill = event->fill;
     const struct order *order = event->order && event->order->id ? event->order : NULL;
     struct held_position *held = get(p, fill->symbol);
     struct decimal opened;
+    keep_fill(p, fill);
+    if (held)
+        held->changed = true;
     if (!held || decimal_sub(fill->qty, fill->closed_qty, &opened) != 0)
         return;
     bool was_flat = held->position.phase == POSITION_FLAT, opens = decimal_sign(opened) > 0;
@@ -162,7 +177,6 @@ static void on_fill(struct positions *p, const struct positions_event *event, in
         on_opening_fill(held, fill, opened, order);
     add_to(&held->position.fees, fill->fee);
     held->position.updated_ms = now;
-    held->changed = true;
 }
 
 /* ---- reads ---- */
@@ -278,6 +292,19 @@ static void on_protected(struct positions *p, const struct positions_event *even
     /* Only the next read says that the stop is there. */
 }
 
+static void on_fills_stored(struct positions *p, uint64_t ticket, int r) {
+    for (struct counted_fill **place = &p->fills; *place;) {
+        struct counted_fill *fill = *place;
+        if (fill->saving != ticket || r < 0) {
+            fill->saving = fill->saving == ticket ? 0 : fill->saving;
+            place = &fill->next;
+            continue;
+        }
+        *place = fill->next;
+        free(fill);
+    }
+}
+
 static void on_stored(struct positions *p, const struct positions_event *event, int64_t now,
                       struct positions_commands *commands) {
     for (size_t i = 0; i < p->count; i++)
@@ -285,12 +312,34 @@ static void on_stored(struct positions *p, const struct positions_event *event, 
             p->list[i].saving = 0;
             p->list[i].unsaved = event->r < 0;
         }
+    if (event->ticket)
+        on_fills_stored(p, event->ticket, event->r);
     if (event->r < 0)
         p->save_again_ms = now + SAVE_RETRY_MS;
 }
 
 static void on_timer(struct positions *p, const struct positions_event *event, int64_t now,
                      struct positions_commands *commands) {}
+
+static struct positions_command *need_persist(struct positions *p,
+                                              struct positions_command *command,
+                                              struct positions_commands *commands) {
+    if (command)
+        return command;
+    command = positions_add(commands, POSITIONS_DO_PERSIST);
+    command->ticket = ++p->tickets;
+    return command;
+}
+
+/* All fills of the symbol that are not known to be on disk, those in a commit under way too: that
+ * one may yet be refused, and the position's record of this one counts them. */
+static void add_fills(struct positions *p, const char *symbol, struct positions_command *command) {
+    for (struct counted_fill *fill = p->fills; fill; fill = fill->next)
+        if (strcmp(fill->fill.symbol, symbol) == 0) {
+            fill->saving = command->ticket;
+            records_add(&command->records, RECORD_FILL)->trade->fill = fill->fill;
+        }
+}
 
 static void persist(struct positions *p, int64_t now, struct positions_commands *commands) {
     struct positions_command *command = NULL;
@@ -299,14 +348,17 @@ static void persist(struct positions *p, int64_t now, struct positions_commands 
         struct held_position *held = &p->list[i];
         if (!held->changed && !(held->unsaved && again))
             continue;
-        if (!command) {
-            command = positions_add(commands, POSITIONS_DO_PERSIST);
-            command->ticket = ++p->tickets;
-        }
+        command = need_persist(p, command, commands);
         held->changed = held->unsaved = false;
         held->saving = command->ticket;
         records_add(&command->records, RECORD_POSITION)->trade->position = held->position;
+        add_fills(p, held->position.symbol, command);
     }
+    for (struct counted_fill *fill = p->fills; fill; fill = fill->next)
+        if (!fill->saving && !find(p, fill->fill.symbol)) { /* there was no place for it */
+            command = need_persist(p, command, commands);
+            add_fills(p, fill->fill.symbol, command);
+        }
     if (again)
         p->save_again_ms = INT64_MAX;
 }

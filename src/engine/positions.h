@@ -6,8 +6,11 @@
  * price; reads of the exchange's own list say what is. A read is the truth about size, entry and
  * stops; a position that is gone from it counts as closed when a second read, asked later, agrees.
  * A position without a stop is given the one that its order had; when that fails or none is known,
- * people are told at once, CRITICAL, and again. All PERSIST and TELL of one step belong into the
- * commit of the event that brought them. */
+ * people are told at once, CRITICAL, and again.
+ *
+ * A fill goes to the disk in the same commit as the position that it is counted in, whatever the
+ * disk refuses: one without the other would be counted twice, or never, after a crash. All PERSIST
+ * and TELL of one step belong into the commit of the event that brought them. */
 #pragma once
 #include "model/alert.h"
 #include "model/exchange.h"

@@ -15,11 +15,17 @@ struct held_position {
     int64_t gone_read_ms;             /* asked_ms of the first read in which it was gone */
     char trouble[TRADE_REASON_BYTES]; /* why the stop could not be set */
 };
+struct counted_fill { /* counted and not known to be on disk */
+    struct counted_fill *next;
+    struct fill fill;
+    uint64_t saving; /* ticket of the last record that has it */
+};
 struct positions {
     struct positions_options options;
     uint64_t tickets;
     struct held_position *list;
     size_t count;
+    struct counted_fill *fills; /* in the order in which they came */
     int64_t save_again_ms;
 };
 

@@ -208,8 +208,57 @@ static void test_disk(void **state) {
     end(&b);
 }
 
+static size_t count(const struct positions_command *command, enum record_kind kind) {
+    size_t found = 0;
+    for (size_t i = 0; i < command->records.count; i++)
+        found += command->records.list[i].kind == kind;
+    return found;
+}
+
+static void stored(struct bench *b, uint64_t ticket, int r) {
+    feed(b, (struct positions_event){.on = POSITIONS_ON_STORED, .ticket = ticket, .r = r});
+}
+
+/* Position and fills are on disk together or not at all: a position that counts a fill which is
+ * not there counts it once more after a crash. */
+static void test_a_fill_goes_with_its_position(void **state) {
+    struct bench b;
+    begin(&b);
+    fill(&b, SIDE_BUY, "0.1", "0", "64000", FILL_ORDER);
+    struct positions_command *save = must_find(&b, POSITIONS_DO_PERSIST);
+    uint64_t first = save->ticket;
+    assert_int_equal(count(save, RECORD_FILL), 1);
+    fill(&b, SIDE_BUY, "0.1", "0", "64000", FILL_ORDER); /* the first is on its way still */
+    save = must_find(&b, POSITIONS_DO_PERSIST);
+    uint64_t second = save->ticket;
+    assert_int_equal(count(save, RECORD_POSITION), 1);
+    assert_int_equal(count(save, RECORD_FILL), 2);
+    stored(&b, first, -EIO);
+    stored(&b, second, -EIO);
+    read_row(&b, "0.2", "63000"); /* written for another reason, before the retry */
+    save = must_find(&b, POSITIONS_DO_PERSIST);
+    assert_int_equal(count(save, RECORD_POSITION), 1);
+    assert_int_equal(count(save, RECORD_FILL), 2);
+    stored(&b, save->ticket, 0);
+    read_row(&b, "0.3", "63000");
+    assert_int_equal(count(must_find(&b, POSITIONS_DO_PERSIST), RECORD_FILL), 0);
+    end(&b);
+}
+
+/* Also one that changes nothing: it must not be read anew for ever. */
+static void test_a_fill_of_a_closed_position_is_kept(void **state) {
+    struct bench b;
+    begin(&b);
+    fill(&b, SIDE_SELL, "0.1", "0.1", "64000", FILL_ORDER);
+    assert_int_equal(count(must_find(&b, POSITIONS_DO_PERSIST), RECORD_FILL), 1);
+    assert_false(positions_any_open(b.positions));
+    end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_fill_goes_with_its_position),
+        cmocka_unit_test(test_a_fill_of_a_closed_position_is_kept),
         cmocka_unit_test(test_closed_when_two_reads_agree),
         cmocka_unit_test(test_endings),
         cmocka_unit_test(test_closed_without_our_fills),

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 /* splitmix64: small, and good enough for identifiers nobody guesses at. */
-uint64_t random_next(struct telegram *telegram) {
+uint64_t telegram_random(struct telegram *telegram) {
     uint64_t z = telegram->random += 0x9e3779b97f4a7c15ULL;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;

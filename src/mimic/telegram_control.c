@@ -162,7 +162,7 @@ static void do_press(struct control *c) {
         return;
     }
     AUTO_FREE char *query =
-        text_format("%019llu", (unsigned long long)(random_next(c->telegram) >> 1));
+        text_format("%019llu", (unsigned long long)(telegram_random(c->telegram) >> 1));
     queries_add(bot, query, chat->id, c->now);
     json_t *content = json_pack("{s:s, s:o, s:o, s:s, s:s}", "id", query, "from", person(c, chat),
                                 "message", message_json(chat, message), "chat_instance",

@@ -47,7 +47,7 @@ static struct stored_file *keep(struct telegram *telegram, const struct telegram
     telegram->files =
         memory_grow(telegram->files, telegram->file_count + 1, sizeof *telegram->files);
     struct stored_file *file = &telegram->files[telegram->file_count++];
-    unsigned long long number = random_next(telegram);
+    unsigned long long number = telegram_random(telegram);
     const char *dot = strrchr(shown(given->name, "file"), '.');
     *file = (struct stored_file){
         .id = text_format("SIMfile%016llx", number),

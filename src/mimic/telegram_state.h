@@ -206,7 +206,7 @@ void call_record(struct telegram *telegram, uint64_t number, int64_t now, int st
                  const char *description);
 
 /* telegram.c */
-uint64_t random_next(struct telegram *telegram);
+uint64_t telegram_random(struct telegram *telegram);
 struct bot *bot_find(struct telegram *telegram, const char *token);
 void answer_put(struct telegram *telegram, int64_t due, struct telegram_answer answer);
 json_t *args_of(const json_t *params); /* an object of texts */

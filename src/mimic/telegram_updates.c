@@ -89,7 +89,7 @@ static void wake(struct bot *bot, int64_t at) {
 
 /* The next id is random after a week without an update, as at the real server. */
 void updates_jump(struct bot *bot) {
-    int64_t id = 2000001 + (int64_t)(random_next(bot->telegram) % 1000000000);
+    int64_t id = 2000001 + (int64_t)(telegram_random(bot->telegram) % 1000000000);
     if (bot->update_count && id < bot->next_update_id) /* the queue stays in order */
         id = bot->next_update_id + id % 1000000;
     bot->next_update_id = id;
