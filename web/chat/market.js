@@ -228,14 +228,16 @@ const takeMarket = (market) => { panel.market = market; };
 
 // What has just been ordered is what one wants to see; the rest is for those who listen.
 function takeBooks(books) {
-  const before = positions();
+  const before = positions(), known = panel.books && orders().map((order) => order.orderId);
   panel.books = books;
   for (const position of books.positions) {
     if (!before.some((p) => p.symbol === position.symbol)) say(`Position open in ${position.symbol}`);
   }
   if (before.length > books.positions.length) say("Position closed");
-  const busy = [...books.positions, ...orders()].map((each) => each.symbol);
-  if (busy.length && !busy.includes(panel.symbol)) choose(busy[0]);
+  const fresh = known && orders().find((order) => !known.includes(order.orderId));
+  const held = [...books.positions, ...orders()];
+  if (fresh) choose(fresh.symbol);
+  else if (held.length && !held.some((each) => each.symbol === panel.symbol)) choose(held[0].symbol);
 }
 
 function setAway(path, lost) {
