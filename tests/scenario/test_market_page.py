@@ -195,6 +195,15 @@ class Panel(PageCase):
         self.assertEqual(self.page.run("return document.querySelector('[name=symbol]:checked').value"), "BTCUSDT")
         self.assert_clean()
 
+    def test_a_line_far_away_is_an_arrow(self):
+        """It is at the edge of the chart, but not where the price is."""
+        self.start_all()
+        self.open()
+        self.order(63000, 30000)
+        self.assertEqual(self.labels(), ["Buy 63,000.00", "↓ SL 30,000.00", "↑ TP 129,000.00"])
+        self.assertEqual(self.page.run("return document.querySelectorAll('#chart .level').length"), 1)
+        self.assert_clean()
+
     def test_keyboard(self):
         self.start_all()
         self.open()
