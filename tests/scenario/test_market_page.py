@@ -59,9 +59,9 @@ class PageCase(trader.TraderCase):
     def labels(self):
         return self.page.run("return [...document.querySelectorAll('#chart text')].map(e => e.textContent)")
 
-    def order(self, entry=63900, stop=62900):
+    def order(self, entry=63900, stop=62900, symbol="BTC"):
         """Writes an order in the page and confirms it there."""
-        self.write(f"/limitbuy BTC {entry} {stop} 2R")
+        self.write(f"/limitbuy {symbol} {entry} {stop} 2R")
         self.wait_bot("Place this order?")
         self.click(".buttons button", "Confirm")
         self.wait_panel(".holdings", "Waits until the price falls")
@@ -189,6 +189,19 @@ class Panel(PageCase):
         self.click("#walk")
         self.wait("the market is still",
                   lambda: self.get(self.url("sim", "/sim/exchange/market")).json["mode"] == "still")
+        self.click("#symbols label", "SOLUSDT")
+        self.order(63000, 62000)  # the panel turns to what has been ordered
+        self.page.wait(lambda: "Buy 63,000.00" in self.labels(), "the line of the order")
+        self.assertEqual(self.page.run("return document.querySelector('[name=symbol]:checked').value"), "BTCUSDT")
+        self.assert_clean()
+
+    def test_a_line_far_away_is_an_arrow(self):
+        """It is at the edge of the chart, but not where the price is."""
+        self.start_all()
+        self.open()
+        self.order(63000, 30000)
+        self.assertEqual(self.labels(), ["Buy 63,000.00", "↓ SL 30,000.00", "↑ TP 129,000.00"])
+        self.assertEqual(self.page.run("return document.querySelectorAll('#chart .level').length"), 1)
         self.assert_clean()
 
     def test_keyboard(self):

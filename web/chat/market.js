@@ -68,9 +68,12 @@ function pricesOf(quote) {
   return prices.length < 2 ? [prices[0], prices[0]] : prices;
 }
 
-// From price to height. A line far away from the price stays at the edge: it must not flatten the rest.
+// A line far away must not flatten the rest: it is an arrow at the edge.
+const isFar = (line, last) => Math.abs(line.price / last - 1) > .25;
+
+// From price to height.
 function scaleOf(prices, lines, height) {
-  const last = prices.at(-1), near = lines.map((line) => line.price).filter((p) => Math.abs(p / last - 1) < .08);
+  const last = prices.at(-1), near = lines.filter((line) => !isFar(line, last)).map((line) => line.price);
   let low = Math.min(...prices, ...near), high = Math.max(...prices, ...near);
   const least = last * .0008; // so that a still market is a line in the middle
   if (high - low < least) [low, high] = [(low + high - least) / 2, (low + high + least) / 2];
@@ -88,11 +91,14 @@ function spread(heights, height) {
   return placed;
 }
 
-function drawLine(line, y, labelY, end, places) {
-  const group = drawn("g", { class: `${line.kind} ${line.how}` });
-  group.append(drawn("line", { class: "level", x1: 0, x2: end, y1: y, y2: y }),
-    drawn("line", { class: "lead", x1: end, x2: end + 8, y1: y, y2: labelY }),
-    drawn("text", { x: end + 12, y: labelY + 4 }, `${line.label} ${figure(line.price, places)}`));
+function drawLine(line, last, y, labelY, end, places) {
+  const group = drawn("g", { class: `${line.kind} ${line.how}` }), far = isFar(line, last);
+  const arrow = !far ? "" : line.price > last ? "↑ " : "↓ ";
+  group.append(drawn("text", { x: end + 12, y: labelY + 4 }, `${arrow}${line.label} ${figure(line.price, places)}`));
+  if (!far) {
+    group.append(drawn("line", { class: "level", x1: 0, x2: end, y1: y, y2: y }),
+      drawn("line", { class: "lead", x1: end, x2: end + 8, y1: y, y2: labelY }));
+  }
   return group;
 }
 
@@ -103,7 +109,7 @@ function drawChart() {
   const x = (i) => (i / (prices.length - 1)) * (end - 6);
   const path = prices.map((price, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${scale(price).toFixed(1)}`).join("");
   const labels = spread(lines.map((line) => scale(line.price)), height);
-  chart.replaceChildren(...lines.map((line, i) => drawLine(line, scale(line.price), labels[i], end, places)),
+  chart.replaceChildren(...lines.map((line, i) => drawLine(line, prices.at(-1), scale(line.price), labels[i], end, places)),
     drawn("path", { class: "path", d: path }),
     drawn("circle", { class: "now", cx: x(prices.length - 1), cy: scale(prices.at(-1)), r: 3.5 }));
   chart.setAttribute("aria-label", `${panel.symbol} from ${figure(prices[0], places)} to ${figure(prices.at(-1), places)}`
@@ -228,14 +234,16 @@ const takeMarket = (market) => { panel.market = market; };
 
 // What has just been ordered is what one wants to see; the rest is for those who listen.
 function takeBooks(books) {
-  const before = positions();
+  const before = positions(), known = panel.books && orders().map((order) => order.orderId);
   panel.books = books;
   for (const position of books.positions) {
     if (!before.some((p) => p.symbol === position.symbol)) say(`Position open in ${position.symbol}`);
   }
   if (before.length > books.positions.length) say("Position closed");
-  const busy = [...books.positions, ...orders()].map((each) => each.symbol);
-  if (busy.length && !busy.includes(panel.symbol)) choose(busy[0]);
+  const fresh = known && orders().find((order) => !known.includes(order.orderId));
+  const held = [...books.positions, ...orders()];
+  if (fresh) choose(fresh.symbol);
+  else if (held.length && !held.some((each) => each.symbol === panel.symbol)) choose(held[0].symbol);
 }
 
 function setAway(path, lost) {
