@@ -257,3 +257,18 @@ bool text_equal_secret(struct slice a, struct slice b) {
         difference |= (unsigned char)(a.data[i] ^ (b.size ? b.data[i % b.size] : 0));
     return !difference && b.size;
 }
+
+const char *text_base36(int64_t value, char ret[TEXT_BASE36_BYTES]) {
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    char reversed[TEXT_BASE36_BYTES];
+    size_t size = 0, at = 0;
+    must(value >= 0);
+    do {
+        reversed[size++] = digits[value % 36];
+        value /= 36;
+    } while (value > 0);
+    while (size > 0)
+        ret[at++] = reversed[--size];
+    ret[at] = 0;
+    return ret;
+}

@@ -10,6 +10,9 @@ MUST_CHECK int text_to_duration(const char *text, int64_t min_ms, int64_t max_ms
 /* "10MB", "64KB", "1GB", "512"; powers of 1024. Result in bytes. */
 MUST_CHECK int text_to_size(const char *text, int64_t min, int64_t max, int64_t *ret_bytes);
 MUST_CHECK int text_to_bool(const char *text, bool *ret); /* true/false, yes/no, on/off */
+/* Digits and lower-case letters; value >= 0. Returns ret. */
+enum { TEXT_BASE36_BYTES = 14 };
+const char *text_base36(int64_t value, char ret[TEXT_BASE36_BYTES]);
 /* A duration for people: "250 ms", "5 s", "5 m 3 s", "2 h 10 m", "3 d 4 h". */
 enum { TEXT_DURATION_BYTES = 32 };
 void text_from_duration(int64_t ms, char *ret);

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
 #include "engine/orders_state.h"
 #include "policy/backoff.h"
 #include <stdio.h>
 
 static const struct backoff again = {.first_ms = 500, .max_ms = 30000, .min_ms = 200};
-enum { SILENCE_TOLD_MS = 30000 };
+enum {
+    SILENCE_TOLD_MS = 30000,
+    SHOWN_MS = 86400000, /* so long the exchange shows what became of an order without fills */
+    ABSENTS_MAX = 5,     /* then an order older than that is given up, in words of its own */
+};
 
 struct orders_options orders_options_default(void) {
     return (struct orders_options){.tag = "h",
@@ -97,6 +102,10 @@ void orders_restore(struct orders *o, const struct record *record) {
 static void on_start(struct orders *o, const struct orders_event *event, int64_t now,
                      struct orders_commands *commands) {
     for (struct item *item = o->items; item; item = item->next) {
+        /* The clock went back since: then nobody knows how old it is. */
+        item->too_old = item->order.created_ms > now;
+        if (item->order.updated_ms > now)
+            item->order.updated_ms = now;
         item->maybe_sent = item->order.state != ORDER_OPEN;
         item->sent_ms = now;
         if (item->order.state == ORDER_SENDING)
@@ -122,15 +131,18 @@ static void on_place(struct orders *o, const struct orders_event *event, int64_t
     struct order order = event->orders[0];
     if (o->open_count >= o->options.open_max) {
         refuse(commands, &order,
-               text_format("%zu orders are open already, which is the limit; cancel one first",
+               text_format("%zu orders are open already, which is the limit; wait until one is "
+                           "filled, or cancel one at the exchange",
                            o->open_count));
         return;
     }
     order.id = ++o->id_last;
     order.state = ORDER_SENDING;
     order.created_ms = order.updated_ms = now;
-    (void)snprintf(order.link_id, sizeof order.link_id, "%.12s-%lld-e1", o->options.tag,
-                   (long long)order.id);
+    /* With its time: a store that was put back from a backup counts from an old number. */
+    char born[TEXT_BASE36_BYTES];
+    (void)snprintf(order.link_id, sizeof order.link_id, "%.12s-%lld-%s-e1", o->options.tag,
+                   (long long)order.id, text_base36(now, born));
     struct item *item = add_item(&o->items, &order);
     o->open_count++;
     item->is_new = item->changed = true;
@@ -146,14 +158,19 @@ static void on_cancel(struct orders *o, const struct orders_event *event, int64_
     item->next_ms = now;
 }
 
-static void forget(struct orders *o, struct item *gone) {
-    for (struct item **place = &o->items; *place; place = &(*place)->next)
-        if (*place == gone) {
-            *place = gone->next;
-            o->open_count--;
-            free(gone);
-            return;
-        }
+/* A commit that failed may be on disk all the same, and come back at the next start: so that it is
+ * not sent then, its end is written as soon as the disk takes it. */
+static void refuse_new(struct orders *o, struct item *item, const struct orders_event *event,
+                       int64_t now, struct orders_commands *commands) {
+    struct order *order = &item->order;
+    refuse(commands, order,
+           text_format("the order could not be written to the disk (%s); nothing was sent. Free "
+                       "space and try again",
+                       event->message ? event->message : strerror(-event->r)));
+    order->state = ORDER_REJECTED;
+    order->ended_ms = order->updated_ms = now;
+    (void)snprintf(order->reason, sizeof order->reason, "it could not be written, nor was it sent");
+    item->next_ms = INT64_MAX;
 }
 
 static void on_stored(struct orders *o, const struct orders_event *event, int64_t now,
@@ -163,14 +180,8 @@ static void on_stored(struct orders *o, const struct orders_event *event, int64_
         if (item->saving != event->ticket)
             continue;
         item->saving = 0;
-        if (event->r < 0 && item->is_new) {
-            refuse(commands, &item->order,
-                   text_format("the order could not be written to the disk (%s); nothing was sent. "
-                               "Free space and try again",
-                               event->message ? event->message : strerror(-event->r)));
-            forget(o, item);
-            continue;
-        }
+        if (event->r < 0 && item->is_new)
+            refuse_new(o, item, event, now, commands);
         item->unsaved = event->r < 0;
         item->is_new = false;
     }
@@ -188,10 +199,11 @@ static void retry_later(struct orders *o, struct item *item, int64_t now) {
     item->next_ms = now + backoff_ms(&again, item->tries, random_next(&o->random));
 }
 
-/* 0.2, 0.5, 1, 2, 5 s, and then every 5 s: the exchange works asynchronously. */
+/* 0.2, 0.5, 1, 2, 5 s, and then every 5 s: the exchange works asynchronously. What it has shown
+ * once it may leave out for hours. */
 static void ask_later(struct item *item, int64_t now) {
-    static const int64_t waits[] = {200, 500, 1000, 2000, 5000};
-    size_t last = COUNT_OF(waits) - 1;
+    static const int64_t waits[] = {200, 500, 1000, 2000, 5000, 30000, 300000};
+    size_t last = item->order.state == ORDER_OPEN ? COUNT_OF(waits) - 1 : 4;
     item->next_ms = now + waits[item->asks < last ? item->asks : last];
     item->asks++;
 }
@@ -293,7 +305,7 @@ static void on_proved_absent(struct orders *o, struct item *item, int64_t now,
         orders_set_state(o, item, ORDER_CANCELLED, "it never reached the exchange", now, commands);
     } else if (item->order.reason[0]) {
         orders_set_state(o, item, ORDER_REJECTED, item->order.reason, now, commands);
-    } else if (now - item->order.created_ms > o->options.send_ms_max) {
+    } else if (item->too_old || now - item->order.created_ms > o->options.send_ms_max) {
         orders_set_state(o, item, ORDER_REJECTED,
                          "it never reached the exchange, and is too old to be sent now", now,
                          commands);
@@ -305,24 +317,45 @@ static void on_proved_absent(struct orders *o, struct item *item, int64_t now,
     }
 }
 
+/* Older than what the exchange shows: absent proves nothing any more, and it will not come back. */
+static void on_forgotten(struct orders *o, struct item *item, int64_t now,
+                         struct orders_commands *commands) {
+    if (item->absents < ABSENTS_MAX) {
+        ask_later(item, now);
+        return;
+    }
+    orders_set_state(o, item, ORDER_CANCELLED,
+                     "the exchange no longer tells what became of it; please look there", now,
+                     commands);
+}
+
+/* Another order under our id: of a program that uses the same account and the same store. */
+static bool is_ours(const struct item *item, const struct order *row) {
+    return strcmp(item->order.symbol, row->symbol) == 0 && item->order.side == row->side;
+}
+
 static void on_found(struct orders *o, const struct orders_event *event, int64_t now,
                      struct orders_commands *commands) {
     struct item *item = orders_item(o, event->id);
     if (!item || item->busy != BUSY_FIND)
         return;
     item->busy = BUSY_NOT;
-    if (event->find == ORDERS_FOUND) {
-        must(event->order_count == 1);
-        item->asks = 0;
+    if (event->find == ORDERS_FOUND && is_ours(item, &event->orders[0])) {
+        item->asks = item->absents = 0;
         item->silent_ms = 0;
+        item->silence_told = false;
         orders_adopt(o, item, &event->orders[0], now, commands);
         return;
     }
     if (!item->silent_ms)
         item->silent_ms = now;
-    bool over = now - item->sent_ms > o->options.window_ms;
-    if (event->find == ORDERS_ABSENT && item->order.state == ORDER_UNKNOWN && over &&
-        !item->arrived)
+    /* Asked before the window was over, it may have arrived since. */
+    bool over = item->find_ms - item->sent_ms > o->options.window_ms;
+    bool absent = event->find == ORDERS_ABSENT;
+    item->absents = absent ? item->absents + 1 : 0;
+    if (absent && now - item->order.created_ms > SHOWN_MS)
+        on_forgotten(o, item, now, commands);
+    else if (absent && item->order.state == ORDER_UNKNOWN && over && !item->arrived)
         on_proved_absent(o, item, now, commands);
     else
         ask_later(item, now);
@@ -330,7 +363,8 @@ static void on_found(struct orders *o, const struct orders_event *event, int64_t
 
 static const struct order *row_of(const struct orders_event *event, const struct item *item) {
     for (size_t i = 0; i < event->order_count; i++)
-        if (strcmp(event->orders[i].link_id, item->order.link_id) == 0)
+        if (strcmp(event->orders[i].link_id, item->order.link_id) == 0 &&
+            is_ours(item, &event->orders[i]))
             return &event->orders[i];
     return NULL;
 }
@@ -384,6 +418,8 @@ static void advance(struct orders *o, struct item *item, int64_t now,
     bool cancels = item->order.state == ORDER_OPEN && item->order.cancel_wanted && item->asks == 0;
     item->busy = cancels ? BUSY_CANCEL : BUSY_FIND;
     item->next_ms = INT64_MAX;
+    if (!cancels)
+        item->find_ms = now;
     orders_add(commands, cancels ? ORDERS_DO_CANCEL : ORDERS_DO_FIND)->order = item->order;
 }
 

@@ -17,6 +17,9 @@ struct item {
     bool arrived;      /* the exchange has shown that it has it: absent is a lag, never a proof */
     bool maybe_sent;   /* a request to create it ended without a usable answer */
     int64_t sent_ms;   /* of the last such request, or of the start, when nobody knows */
+    int64_t find_ms;   /* when it was last asked for */
+    uint32_t absents;  /* such questions in a row that found it nowhere */
+    bool too_old;      /* for being sent: its time is not to be trusted */
     int64_t silent_ms; /* since when it has been UNKNOWN, 0: it is not */
     bool silence_told;
     uint32_t asks, tries; /* in a row: questions, requests that were not executed */

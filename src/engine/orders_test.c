@@ -121,10 +121,10 @@ static void test_intent_before_wire(void **state) {
     place(&b);
     struct orders_command *persist = must_find(&b, ORDERS_DO_PERSIST);
     assert_int_equal(persist->records.list[0].kind, RECORD_ORDER);
-    assert_string_equal(persist->records.list[0].trade->order.link_id, "htest-1-e1");
+    assert_string_equal(persist->records.list[0].trade->order.link_id, "htest-1-lfls-e1");
     assert_null(find(&b, ORDERS_DO_CREATE));
     stored(&b, 0);
-    assert_string_equal(must_find(&b, ORDERS_DO_CREATE)->order.link_id, "htest-1-e1");
+    assert_string_equal(must_find(&b, ORDERS_DO_CREATE)->order.link_id, "htest-1-lfls-e1");
     created(&b, EXCHANGE_OK, "");
     assert_int_equal(state_of(&b), ORDER_OPEN);
     struct order filled = row(&b, ORDER_FILLED, "0.1");
@@ -146,6 +146,11 @@ static void test_full_disk_sends_nothing(void **state) {
     assert_non_null(strstr(must_find(&b, ORDERS_DO_REFUSE)->text, "nothing was sent"));
     assert_null(find(&b, ORDERS_DO_CREATE));
     assert_false(orders_any_open(b.orders));
+    /* It may be on disk all the same: that it has ended is written as soon as it can be. */
+    b.now += 5000;
+    feed(&b, (struct orders_event){.on = ORDERS_ON_TIMER});
+    struct orders_command *persist = must_find(&b, ORDERS_DO_PERSIST);
+    assert_int_equal(persist->records.list[0].trade->order.state, ORDER_REJECTED);
     end(&b);
 }
 
@@ -192,7 +197,7 @@ static void test_sent_again_under_its_own_id(void **state) {
     assert_int_equal(state_of(&b), ORDER_SENDING);
     stored(&b, 0);
     struct orders_command *create = must_find(&b, ORDERS_DO_CREATE);
-    assert_string_equal(create->order.link_id, "htest-1-e1");
+    assert_string_equal(create->order.link_id, "htest-1-lfls-e1");
     assert_int_equal(create->order.attempts, 2);
     created(&b, EXCHANGE_DUPLICATE, "duplicate"); /* the first one had arrived after all */
     assert_int_equal(state_of(&b), ORDER_UNKNOWN);
@@ -286,7 +291,9 @@ static void test_too_old_to_be_sent(void **state) {
     assert_int_equal(state_of(&b), ORDER_UNKNOWN);
     stored(&b, 0);
     must_find(&b, ORDERS_DO_FIND);
+    found(&b, ORDERS_ABSENT, NULL);
     b.now += 20000;
+    wake_to_find(&b);
     found(&b, ORDERS_ABSENT, NULL);
     assert_int_equal(state_of(&b), ORDER_REJECTED);
     assert_non_null(strstr(must_find(&b, ORDERS_DO_TELL)->text, "too old"));
@@ -349,12 +356,83 @@ static void test_list(void **state) {
     end(&b);
 }
 
+/* Asked while the request could still arrive, answered when it no longer could: no proof. */
+static void test_a_question_asked_too_early_proves_nothing(void **state) {
+    struct bench b;
+    begin(&b);
+    place(&b);
+    stored(&b, 0);
+    created(&b, EXCHANGE_UNKNOWN, "");
+    stored(&b, 0);
+    wake_to_find(&b);
+    b.now += b.options.window_ms + 60000; /* the lists were slow */
+    found(&b, ORDERS_ABSENT, NULL);
+    assert_int_equal(state_of(&b), ORDER_UNKNOWN);
+    wake_to_find(&b);
+    found(&b, ORDERS_ABSENT, NULL);
+    assert_int_equal(state_of(&b), ORDER_REJECTED); /* too old by now */
+    end(&b);
+}
+
+/* After a day the exchange has forgotten what was cancelled: that ends in words of its own. */
+static void test_an_order_that_the_exchange_has_forgotten(void **state) {
+    struct bench b;
+    begin_open(&b);
+    b.now += 86400001;
+    feed(&b, (struct orders_event){.on = ORDERS_ON_LIST, .asked_ms = b.now});
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(state_of(&b), ORDER_OPEN);
+        if (!find(&b, ORDERS_DO_FIND))
+            wake_to_find(&b);
+        found(&b, ORDERS_ABSENT, NULL);
+    }
+    assert_int_equal(state_of(&b), ORDER_CANCELLED);
+    assert_non_null(strstr(must_find(&b, ORDERS_DO_TELL)->text, "no longer tells"));
+    end(&b);
+}
+
+static void test_the_clock_went_back(void **state) {
+    struct bench b;
+    begin(&b);
+    struct records disk = {0};
+    struct order *order = &records_add(&disk, RECORD_ORDER)->trade->order;
+    *order = some_order();
+    order->id = 1;
+    order->created_ms = order->updated_ms = b.now + 3600000;
+    orders_restore(b.orders, &disk.list[0]);
+    records_deinit(&disk);
+    feed(&b, (struct orders_event){.on = ORDERS_ON_START});
+    stored(&b, 0);
+    found(&b, ORDERS_ABSENT, NULL);
+    b.now += 20000;
+    wake_to_find(&b);
+    found(&b, ORDERS_ABSENT, NULL);
+    assert_int_equal(state_of(&b), ORDER_REJECTED); /* nobody knows how old it is */
+    end(&b);
+}
+
+static void test_another_order_under_our_id(void **state) {
+    struct bench b;
+    begin(&b);
+    place(&b);
+    stored(&b, 0);
+    created(&b, EXCHANGE_DUPLICATE, "");
+    stored(&b, 0);
+    wake_to_find(&b);
+    struct order other = row(&b, ORDER_FILLED, "0.1");
+    other.side = SIDE_SELL;
+    found(&b, ORDERS_FOUND, &other);
+    assert_int_equal(state_of(&b), ORDER_UNKNOWN);
+    assert_null(find(&b, ORDERS_DO_TELL));
+    end(&b);
+}
+
 static void test_fills_count_once(void **state) {
     struct bench b;
     begin_open(&b);
     struct fill fills[2] = {{.exec_id = "f-1", .symbol = "BTCUSDT", .qty = d("0.1"), .at_ms = 5},
                             {.exec_id = "f-2", .symbol = "BTCUSDT", .qty = d("0.1"), .at_ms = 7}};
-    memcpy(fills[0].link_id, "htest-1-e1", 11);
+    memcpy(fills[0].link_id, "htest-1-lfls-e1", 16);
     feed(&b, (struct orders_event){.on = ORDERS_ON_FILLS, .fills = fills, .fill_count = 1});
     assert_int_equal(must_find(&b, ORDERS_DO_FILL)->order.id, 1);
     must_find(&b, ORDERS_DO_FIND);
@@ -413,6 +491,10 @@ int main(void) {
         cmocka_unit_test(test_too_old_to_be_sent),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_a_question_asked_too_early_proves_nothing),
+        cmocka_unit_test(test_an_order_that_the_exchange_has_forgotten),
+        cmocka_unit_test(test_the_clock_went_back),
+        cmocka_unit_test(test_another_order_under_our_id),
         cmocka_unit_test(test_fills_count_once),
         cmocka_unit_test(test_silence_is_told),
         cmocka_unit_test(test_limit),

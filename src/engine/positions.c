@@ -118,12 +118,28 @@ static void add_to(struct decimal *sum, struct decimal more) {
         sum->mantissa = sum->mantissa > 0 ? INT64_MAX : -INT64_MAX; /* shown, never traded on */
 }
 
+static void add_product(struct decimal *sum, struct decimal a, struct decimal b) {
+    struct decimal product = {INT64_MAX, 0};
+    (void)!decimal_mul(a, b, &product);
+    add_to(sum, product);
+}
+
+/* What has no decimal of its own stays as it was: the next read tells the average. */
+static void average_in(struct position *position, struct decimal qty, struct decimal price) {
+    struct decimal cost = {0}, all = {0}, average;
+    add_product(&cost, position->size, position->entry_price);
+    add_product(&cost, qty, price);
+    add_to(&all, position->size);
+    add_to(&all, qty);
+    if (decimal_sign(all) > 0 && decimal_div(cost, all, 10, DECIMAL_NEAREST, &average) == 0)
+        position->entry_price = decimal_trim(average);
+}
+
 static void on_closing_fill(struct held_position *held, const struct fill *fill) {
     struct position *position = &held->position;
-    struct decimal value;
     add_to(&position->closed_qty, fill->closed_qty);
-    if (decimal_mul(fill->closed_qty, fill->price, &value) == 0)
-        add_to(&position->closed_value, value);
+    add_product(&position->closed_value, fill->closed_qty, fill->price);
+    add_product(&position->closed_cost, fill->closed_qty, position->entry_price);
     position->closed_by = fill->source;
     add_to(&position->size, decimal_negate(fill->closed_qty));
     if (decimal_sign(position->size) < 0) /* of one whose beginning we have not seen */
@@ -133,9 +149,9 @@ static void on_closing_fill(struct held_position *held, const struct fill *fill)
 static void on_opening_fill(struct held_position *held, const struct fill *fill,
                             struct decimal opened, const struct order *order) {
     struct position *position = &held->position;
+    average_in(position, opened, fill->price);
     add_to(&position->size, opened);
-    if (decimal_is_zero(position->entry_price))
-        position->entry_price = fill->price; /* until a read tells the average */
+    add_to(&position->opened_qty, opened);
     if (!order || decimal_is_zero(order->stop))
         return;
     position->stop_wanted = order->stop;
@@ -149,6 +165,15 @@ static void keep_fill(struct positions *p, const struct fill *fill) {
         place = &(*place)->next;
     *place = memory_new(sizeof **place);
     (*place)->fill = *fill;
+}
+
+/* Of the fee of a fill that turned the position over: the part of what it closed. */
+static struct decimal share_of(const struct fill *fill) {
+    struct decimal whole, share;
+    if (decimal_mul(fill->fee, fill->closed_qty, &whole) != 0 ||
+        decimal_div(whole, fill->qty, 10, DECIMAL_NEAREST, &share) != 0)
+        return fill->fee;
+    return decimal_trim(share);
 }
 
 static void on_fill(struct positions *p, const struct positions_event *event, int64_t now,
@@ -165,8 +190,12 @@ static void on_fill(struct positions *p, const struct positions_event *event, in
     bool was_flat = held->position.phase == POSITION_FLAT, opens = decimal_sign(opened) > 0;
     if (was_flat && !opens)
         return; /* the end of one that was told of already */
-    if (!was_flat && !decimal_is_zero(fill->closed_qty))
+    struct decimal fee = fill->fee, share = {0};
+    if (!was_flat && !decimal_is_zero(fill->closed_qty)) {
+        share = opens ? share_of(fill) : fee;
         on_closing_fill(held, fill);
+        add_to(&held->position.fees, share);
+    }
     if (opens && !was_flat && decimal_is_zero(held->position.size)) {
         close_down(p, held, now, commands); /* closed and opened anew between two reads */
         was_flat = true;
@@ -175,7 +204,8 @@ static void on_fill(struct positions *p, const struct positions_event *event, in
         open_up(held, fill->side, fill->at_ms);
     if (opens)
         on_opening_fill(held, fill, opened, order);
-    add_to(&held->position.fees, fill->fee);
+    add_to(&held->position.fees, fee);
+    add_to(&held->position.fees, decimal_negate(share));
     held->position.updated_ms = now;
 }
 
@@ -210,9 +240,10 @@ static void watch_stop(struct positions *p, struct held_position *held, int64_t 
     struct position *position = &held->position;
     if (!decimal_is_zero(position->stop)) {
         if (position->unprotected_ms) {
-            if (held->alarmed_ms)
+            if (position->unprotected_told)
                 positions_tell_protected(p, held, commands);
             position->unprotected_ms = 0;
+            position->unprotected_told = false;
             held->alarmed_ms = 0;
             held->changed = true;
         }
@@ -231,16 +262,15 @@ static void watch_stop(struct positions *p, struct held_position *held, int64_t 
 
 static void alarm_stop(struct positions *p, struct held_position *held, int64_t now,
                        struct positions_commands *commands) {
-    const struct position *position = &held->position;
-    bool hopeless = decimal_is_zero(position->stop_wanted);
+    struct position *position = &held->position;
     if (position->phase != POSITION_OPEN || !position->unprotected_ms)
         return;
-    int64_t due = held->alarmed_ms
-                      ? held->alarmed_ms + p->options.alarm_again_ms
-                      : position->unprotected_ms + (hopeless ? 0 : p->options.alarm_ms);
+    int64_t due = held->alarmed_ms ? held->alarmed_ms + p->options.alarm_again_ms
+                                   : position->unprotected_ms + p->options.alarm_ms;
     if (now < due)
         return;
     held->alarmed_ms = now;
+    position->unprotected_told = held->changed = true;
     positions_tell_unprotected(p, held, now, commands);
 }
 
@@ -371,9 +401,23 @@ static handler *const handlers[] = {
     [POSITIONS_ON_TIMER] = on_timer,
 };
 
+/* What a former run wrote may lie in the future when the clock has gone back since. */
+static void come_back(struct positions *p, int64_t now) {
+    for (size_t i = 0; i < p->count; i++) {
+        struct position *position = &p->list[i].position;
+        int64_t *const times[] = {&position->opened_ms, &position->updated_ms,
+                                  &position->unprotected_ms};
+        for (size_t t = 0; t < COUNT_OF(times); t++)
+            *times[t] = *times[t] > now ? now : *times[t];
+    }
+    p->came_back = true;
+}
+
 void positions_step(struct positions *p, const struct positions_event *event, int64_t now,
                     struct positions_commands *commands) {
     must(event->on < COUNT_OF(handlers));
+    if (!p->came_back)
+        come_back(p, now);
     handlers[event->on](p, event, now, commands);
     for (size_t i = 0; i < p->count; i++)
         alarm_stop(p, &p->list[i], now, commands);

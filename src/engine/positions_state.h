@@ -27,6 +27,7 @@ struct positions {
     size_t count;
     struct counted_fill *fills; /* in the order in which they came */
     int64_t save_again_ms;
+    bool came_back; /* the first step was made */
 };
 
 struct positions_command *positions_add(struct positions_commands *commands,

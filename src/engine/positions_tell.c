@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What people are told of positions, with all the numbers. */
+#include "base/text.h"
 #include "engine/positions_state.h"
 
 static struct positions_command *tell(const struct held_position *held,
@@ -16,35 +17,24 @@ static const char *direction(const struct position *position) {
     return position->side == SIDE_BUY ? "long" : "short";
 }
 
-/* Exit, and profit after fees. False: the fills do not tell (they came from elsewhere, or not all
- * of them are here). */
-static bool result_of(const struct position *position, struct decimal *ret_exit,
-                      struct decimal *ret_net) {
-    struct decimal cost, gross;
+enum knowledge { ALL_KNOWN, NO_FILLS, FILLS_MISSING };
+
+/* Entry and exit on average, and profit after fees; from all its fills, or not at all. */
+static enum knowledge result_of(const struct position *position, struct decimal *ret_entry,
+                                struct decimal *ret_exit, struct decimal *ret_net) {
+    struct decimal gross;
     if (decimal_sign(position->closed_qty) <= 0)
-        return false;
-    if (decimal_div(position->closed_value, position->closed_qty, 8, DECIMAL_NEAREST, ret_exit) ||
-        decimal_mul(position->entry_price, position->closed_qty, &cost) ||
-        decimal_sub(position->closed_value, cost, &gross))
-        return false;
+        return NO_FILLS;
+    if (decimal_compare(position->closed_qty, position->opened_qty) < 0 ||
+        decimal_div(position->closed_value, position->closed_qty, 8, DECIMAL_NEAREST, ret_exit) ||
+        decimal_div(position->closed_cost, position->closed_qty, 8, DECIMAL_NEAREST, ret_entry) ||
+        decimal_sub(position->closed_value, position->closed_cost, &gross))
+        return FILLS_MISSING;
     if (position->side == SIDE_SELL)
         gross = decimal_negate(gross);
     *ret_exit = decimal_trim(*ret_exit);
-    return decimal_sub(gross, position->fees, ret_net) == 0;
-}
-
-static void duration_of(const struct position *position, char ret[40]) {
-    int64_t s = (position->closed_ms - position->opened_ms) / 1000;
-    s = s < 0 ? 0 : s;
-    char *text =
-        s < 60     ? text_format("%lld s", (long long)s)
-        : s < 3600 ? text_format("%lld m %lld s", (long long)(s / 60), (long long)(s % 60))
-        : s < 86400
-            ? text_format("%lld h %lld m", (long long)(s / 3600), (long long)(s % 3600 / 60))
-            : text_format("%lld d %lld h", (long long)(s / 86400), (long long)(s % 86400 / 3600));
-    memcpy(ret, text, strlen(text) < 40 ? strlen(text) + 1 : 40);
-    ret[39] = 0;
-    free(text);
+    *ret_entry = decimal_trim(*ret_entry);
+    return decimal_sub(gross, position->fees, ret_net) == 0 ? ALL_KNOWN : FILLS_MISSING;
 }
 
 struct ending {
@@ -61,24 +51,29 @@ static const struct ending endings[FILL_SOURCES] = {
 void positions_tell_closed(struct positions *p, const struct held_position *held, int64_t now,
                            struct positions_commands *commands) {
     const struct position *position = &held->position;
-    struct decimal exit, net;
-    char qty[DECIMAL_TEXT_BYTES], entry[DECIMAL_TEXT_BYTES], out[DECIMAL_TEXT_BYTES],
-        money[DECIMAL_TEXT_BYTES], fees[DECIMAL_TEXT_BYTES], lasted[40];
-    bool known = result_of(position, &exit, &net);
-    const struct ending *ending = &endings[known ? position->closed_by : FILL_ORDER];
+    struct decimal entry, exit, net;
+    char qty[DECIMAL_TEXT_BYTES], in[DECIMAL_TEXT_BYTES], out[DECIMAL_TEXT_BYTES],
+        money[DECIMAL_TEXT_BYTES], fees[DECIMAL_TEXT_BYTES], lasted[TEXT_DURATION_BYTES];
+    enum knowledge knowledge = result_of(position, &entry, &exit, &net);
+    const struct ending *ending =
+        &endings[knowledge == NO_FILLS ? FILL_ORDER : position->closed_by];
     struct positions_command *command = tell(held, ending->priority, ending->type, commands);
-    duration_of(position, lasted);
-    if (!known) {
+    int64_t ms = position->closed_ms - position->opened_ms;
+    text_from_duration(ms > 0 ? ms / 1000 * 1000 : 0, lasted);
+    if (knowledge != ALL_KNOWN) {
         command->text = text_format(
-            "%s\n%s: %s %s\nIt is gone at the exchange, and no fill of ours "
-            "tells at what price\nopen for %s",
-            p->options.mode, ending->title, position->symbol, direction(position), lasted);
+            "%s\n%s: %s %s\nIt is gone at the exchange, and %s: the result stands there\nopen for "
+            "%s",
+            p->options.mode, ending->title, position->symbol, direction(position),
+            knowledge == NO_FILLS ? "no fill of ours tells at what price"
+                                  : "some of its fills are missing here",
+            lasted);
         return;
     }
     command->text = text_format(
         "%s\n%s: %s %s\n%s, %s -> %s\n%s%s USDT after %s fees\nopen for %s", p->options.mode,
         ending->title, position->symbol, direction(position),
-        decimal_print(position->closed_qty, qty), decimal_print(position->entry_price, entry),
+        decimal_print(position->closed_qty, qty), decimal_print(entry, in),
         decimal_print(exit, out), decimal_sign(net) > 0 ? "+" : "",
         decimal_print_places(net, 2, money), decimal_print_places(position->fees, 2, fees), lasted);
 }

@@ -167,15 +167,63 @@ static void test_a_missing_stop_is_placed_and_told(void **state) {
     end(&b);
 }
 
-static void test_a_stranger_without_stop_is_told_at_once(void **state) {
+static void test_a_stranger_without_stop_is_told(void **state) {
     struct bench b;
     begin(&b);
+    for (int i = 0; i < 5; i++) { /* its fill may be late; then it is no stranger */
+        read_row(&b, "0.1", "0");
+        assert_null(find(&b, POSITIONS_DO_PROTECT));
+        assert_null(find(&b, POSITIONS_DO_TELL));
+    }
     read_row(&b, "0.1", "0");
-    assert_null(find(&b, POSITIONS_DO_PROTECT));
     struct positions_command *tell = must_find(&b, POSITIONS_DO_TELL);
     assert_int_equal(tell->priority, ALERT_CRITICAL);
     assert_non_null(strstr(tell->text, "NO STOP LOSS"));
     end(&b);
+}
+
+struct step {
+    enum trade_side side;
+    const char *qty, *closed, *price;
+};
+
+static const char *told_after(struct bench *b, const struct step *steps, size_t count) {
+    begin(b);
+    for (size_t i = 0; i < count; i++)
+        fill(b, steps[i].side, steps[i].qty, steps[i].closed, steps[i].price, FILL_ORDER);
+    read_nothing(b);
+    read_nothing(b);
+    return must_find(b, POSITIONS_DO_TELL)->text;
+}
+
+/* Each fill costs 1.5. */
+static void test_profit(void **state) {
+    static const struct {
+        struct step steps[4];
+        size_t count;
+        const char *told;
+    } rows[] = {
+        /* opened at two prices, closed before any read */
+        {{{SIDE_BUY, "1", "0", "100"}, {SIDE_BUY, "9", "0", "110"}, {SIDE_SELL, "10", "10", "105"}},
+         3,
+         "10, 109 -> 105\n-44.50 USDT after 4.50 fees"},
+        /* half closed, added to, closed: what was earned first stays earned */
+        {{{SIDE_BUY, "1", "0", "100"},
+          {SIDE_SELL, "0.5", "0.5", "110"},
+          {SIDE_BUY, "0.5", "0", "110"},
+          {SIDE_SELL, "1", "1", "105"}},
+         4,
+         "-1.00 USDT after 6.00 fees"},
+        {{{SIDE_SELL, "1", "0", "100"}, {SIDE_BUY, "1", "1", "90"}}, 2, "+7.00 USDT after 3.00"},
+        {{{SIDE_BUY, "1", "0", "100"}, {SIDE_SELL, "0.4", "0.4", "110"}}, 2, "fills are missing"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench b;
+        const char *told = told_after(&b, rows[i].steps, rows[i].count);
+        if (!strstr(told, rows[i].told))
+            fail_msg("%zu: %s", i, told);
+        end(&b);
+    }
 }
 
 static void test_turned_over_between_two_reads(void **state) {
@@ -184,7 +232,7 @@ static void test_turned_over_between_two_reads(void **state) {
     fill(&b, SIDE_BUY, "0.1", "0", "64000", FILL_ORDER);
     read_row(&b, "0.1", "63000");
     fill(&b, SIDE_SELL, "0.3", "0.1", "65000", FILL_ORDER);
-    assert_non_null(strstr(must_find(&b, POSITIONS_DO_TELL)->text, "+98.50 USDT"));
+    assert_non_null(strstr(must_find(&b, POSITIONS_DO_TELL)->text, "+98.00 USDT"));
     const struct position *position = positions_open(b.positions, 0);
     assert_int_equal(position->side, SIDE_SELL);
     assert_true(decimal_equal(position->size, d("0.2")));
@@ -263,7 +311,8 @@ int main(void) {
         cmocka_unit_test(test_endings),
         cmocka_unit_test(test_closed_without_our_fills),
         cmocka_unit_test(test_a_missing_stop_is_placed_and_told),
-        cmocka_unit_test(test_a_stranger_without_stop_is_told_at_once),
+        cmocka_unit_test(test_a_stranger_without_stop_is_told),
+        cmocka_unit_test(test_profit),
         cmocka_unit_test(test_turned_over_between_two_reads),
         cmocka_unit_test(test_disk),
     };

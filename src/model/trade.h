@@ -106,9 +106,9 @@ struct position { /* one a symbol */
     int64_t opened_ms, updated_ms, closed_ms;
     int64_t chat;           /* whom to tell; 0: the owner */
     int64_t unprotected_ms; /* since when it has had no stop, 0: it has one */
-    bool unprotected_told;
-    /* Sums of the fills that closed it so far. */
-    struct decimal closed_qty, closed_value, fees;
+    bool unprotected_told;  /* people know that it has none */
+    /* Sums of its fills so far. closed_cost: closed_qty at the average entry of that moment. */
+    struct decimal opened_qty, closed_qty, closed_value, closed_cost, fees;
     enum fill_source closed_by; /* of the last of them */
 };
 
@@ -119,7 +119,7 @@ struct wallet {
 /* Something that people must be told; kept until it was handed over. */
 enum outbox_kind {
     OUTBOX_ALERT, /* to the hub's alerts; deduplicated there by its id */
-    OUTBOX_SAY,   /* an answer in a chat, with buttons; at most once when its fate is not known */
+    OUTBOX_SAY,   /* an answer in a chat, with buttons; not repeated when its fate is not known */
 };
 struct outbox {
     int64_t id; /* growing */
@@ -130,7 +130,6 @@ struct outbox {
     char *text;    /* owned */
     char *markup;  /* SAY: reply_markup as JSON, NULL: none; owned */
     int64_t created_ms;
-    bool sent_maybe; /* it went out and nothing came back */
 };
 void outbox_deinit(struct outbox *outbox);
 

@@ -26,15 +26,16 @@ static const char *const migrations[] = {
     "  take TEXT NOT NULL, stop_wanted TEXT NOT NULL, take_wanted TEXT NOT NULL,"
     "  leverage TEXT NOT NULL, unrealised TEXT NOT NULL, opened INTEGER NOT NULL,"
     "  updated INTEGER NOT NULL, closed INTEGER NOT NULL, chat INTEGER NOT NULL,"
-    "  unprotected INTEGER NOT NULL, unprotected_told INTEGER NOT NULL, closed_qty TEXT NOT NULL,"
-    "  closed_value TEXT NOT NULL, fees TEXT NOT NULL, closed_by INTEGER NOT NULL) WITHOUT ROWID;"
+    "  unprotected INTEGER NOT NULL, unprotected_told INTEGER NOT NULL, opened_qty TEXT NOT NULL,"
+    "  closed_qty TEXT NOT NULL, closed_value TEXT NOT NULL, closed_cost TEXT NOT NULL, fees TEXT "
+    "NOT NULL, closed_by INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE dialogs(id INTEGER PRIMARY KEY, user INTEGER NOT NULL, chat INTEGER NOT NULL,"
     "  step INTEGER NOT NULL, side INTEGER NOT NULL, symbol TEXT NOT NULL, entry TEXT NOT NULL,"
     "  stop TEXT NOT NULL, take TEXT NOT NULL, qty TEXT NOT NULL, risk TEXT NOT NULL,"
     "  deadline INTEGER NOT NULL);"
     "CREATE TABLE outbox(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, priority INTEGER NOT NULL,"
     "  chat INTEGER NOT NULL, type TEXT NOT NULL, text TEXT NOT NULL, markup TEXT,"
-    "  created INTEGER NOT NULL, sent_maybe INTEGER NOT NULL);"
+    "  created INTEGER NOT NULL);"
     "CREATE TABLE facts(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"};
 
 /* --- columns ------------------------------------------------------------------------------ */
@@ -109,8 +110,10 @@ static const struct column position_columns[] = {
     COLUMN(INT64, position.chat),
     COLUMN(INT64, position.unprotected_ms),
     COLUMN(BOOL, position.unprotected_told),
+    COLUMN(DECIMAL, position.opened_qty),
     COLUMN(DECIMAL, position.closed_qty),
     COLUMN(DECIMAL, position.closed_value),
+    COLUMN(DECIMAL, position.closed_cost),
     COLUMN(DECIMAL, position.fees),
     ENUM_COLUMN(FILL_SOURCES, position.closed_by),
 };
@@ -137,7 +140,6 @@ static const struct column outbox_columns[] = {
     COLUMN(OWNED, outbox.text),
     COLUMN(OWNED, outbox.markup),
     COLUMN(INT64, outbox.created_ms),
-    COLUMN(BOOL, outbox.sent_maybe),
 };
 static const struct column fact_columns[] = {COLUMN(TEXT, fact.name), COLUMN(INT64, fact.value)};
 
@@ -160,10 +162,10 @@ static const char *const statements[STATEMENTS] = {
     [FILL] = "INSERT INTO fills VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"
              " ON CONFLICT(exec_id) DO NOTHING",
     [POSITION] = "INSERT OR REPLACE INTO positions VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
-                 "?13,?14,?15,?16,?17,?18,?19,?20,?21)",
+                 "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)",
     [DIALOG] = "INSERT OR REPLACE INTO dialogs VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
     [DIALOG_DROP] = "DELETE FROM dialogs WHERE id=?1",
-    [OUTBOX] = "INSERT OR REPLACE INTO outbox VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+    [OUTBOX] = "INSERT OR REPLACE INTO outbox VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
     [OUTBOX_DROP] = "DELETE FROM outbox WHERE id=?1",
     [FACT] = "INSERT OR REPLACE INTO facts VALUES(?1,?2)",
 };

@@ -199,6 +199,8 @@ static void test_positions(void **state) {
                                 .chat = 8,
                                 .unprotected_ms = 9,
                                 .unprotected_told = true,
+                                .opened_qty = number("0.4"),
+                                .closed_cost = number("10.5"),
                                 .closed_qty = number("0.1"),
                                 .closed_value = number("11"),
                                 .fees = number("-12.5"),
@@ -220,6 +222,8 @@ static void test_positions(void **state) {
     assert_true(got->chat == 8 && got->unprotected_ms == 9 && got->unprotected_told);
     assert_decimal(got->closed_qty, "0.1");
     assert_decimal(got->closed_value, "11");
+    assert_decimal(got->opened_qty, "0.4");
+    assert_decimal(got->closed_cost, "10.5");
     assert_decimal(got->fees, "-12.5");
     assert_int_equal(got->closed_by, FILL_TAKE_PROFIT);
     put_in = &records_add(&records, RECORD_POSITION)->trade->position;
@@ -278,8 +282,7 @@ static void add_outbox(struct records *records, enum record_kind kind, int64_t i
                               .type = "tp_hit",
                               .text = text_copy("Take profit \xe2\x9c\x85\nBTCUSDT"),
                               .markup = text_copy(markup),
-                              .created_ms = 5,
-                              .sent_maybe = true};
+                              .created_ms = 5};
 }
 
 static void test_outbox(void **state) {
@@ -290,7 +293,7 @@ static void test_outbox(void **state) {
     assert_true(loaded.count == 2 && loaded.list[0].kind == RECORD_OUTBOX);
     const struct outbox *outbox = &loaded.list[0].trade->outbox;
     assert_true(outbox->id == 1 && outbox->kind == OUTBOX_SAY && outbox->priority == ALERT_HIGH);
-    assert_true(outbox->chat == -100 && outbox->created_ms == 5 && outbox->sent_maybe);
+    assert_true(outbox->chat == -100 && outbox->created_ms == 5);
     assert_string_equal(outbox->type, "tp_hit");
     assert_string_equal(outbox->text, "Take profit \xe2\x9c\x85\nBTCUSDT");
     assert_string_equal(outbox->markup, "{\"inline_keyboard\":[]}");

@@ -4,10 +4,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/text.h"
 #include "policy/backoff.h"
 #include "store/store_sqlite.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/random.h>
 #include <sysexits.h>
 
@@ -74,15 +76,9 @@ static void open_store(struct trader *trader) {
 
 /* Link ids must be new even when the store was lost: its birth is in them. */
 static void make_tag(struct trader *trader) {
-    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-    char reversed[13];
-    size_t size = 0, at = 1;
-    for (int64_t rest = trader->store_born_ms; rest > 0 && size < sizeof reversed; rest /= 36)
-        reversed[size++] = digits[rest % 36];
-    trader->tag[0] = 'h';
-    while (size > 0)
-        trader->tag[at++] = reversed[--size];
-    trader->tag[at] = 0;
+    char born[TEXT_BASE36_BYTES];
+    (void)snprintf(trader->tag, sizeof trader->tag, "h%s",
+                   text_base36(trader->store_born_ms, born));
 }
 
 static void make_engines(struct trader *trader) {

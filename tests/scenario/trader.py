@@ -112,7 +112,7 @@ class TraderCase(harness.Case):
 
     def our_orders(self):
         """Orders that the trader sent, by the simulator's books."""
-        return [o for o in self.books()["orders"] if re.match(r"h\w+-\d+-e1$", o["orderLinkId"])]
+        return [o for o in self.books()["orders"] if re.match(r"h\w+-\d+-\w+-e1$", o["orderLinkId"])]
 
     def position(self, symbol="BTCUSDT"):
         for position in self.books()["positions"]:
