@@ -320,7 +320,8 @@ static void on_found(struct orders *o, const struct orders_event *event, int64_t
     }
     if (!item->silent_ms)
         item->silent_ms = now;
-    bool over = now - item->sent_ms > o->options.window_ms;
+    /* When it was asked counts: its answer may be as old as the question. */
+    bool over = item->asked_ms - item->sent_ms > o->options.window_ms;
     if (event->find == ORDERS_ABSENT && item->order.state == ORDER_UNKNOWN && over &&
         !item->arrived)
         on_proved_absent(o, item, now, commands);
@@ -383,6 +384,7 @@ static void advance(struct orders *o, struct item *item, int64_t now,
     }
     bool cancels = item->order.state == ORDER_OPEN && item->order.cancel_wanted && item->asks == 0;
     item->busy = cancels ? BUSY_CANCEL : BUSY_FIND;
+    item->asked_ms = now;
     item->next_ms = INT64_MAX;
     orders_add(commands, cancels ? ORDERS_DO_CANCEL : ORDERS_DO_FIND)->order = item->order;
 }

@@ -17,6 +17,7 @@ struct item {
     bool arrived;      /* the exchange has shown that it has it: absent is a lag, never a proof */
     bool maybe_sent;   /* a request to create it ended without a usable answer */
     int64_t sent_ms;   /* of the last such request, or of the start, when nobody knows */
+    int64_t asked_ms;  /* of the question that is under way */
     int64_t silent_ms; /* since when it has been UNKNOWN, 0: it is not */
     bool silence_told;
     uint32_t asks, tries; /* in a row: questions, requests that were not executed */

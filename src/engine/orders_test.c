@@ -286,7 +286,9 @@ static void test_too_old_to_be_sent(void **state) {
     assert_int_equal(state_of(&b), ORDER_UNKNOWN);
     stored(&b, 0);
     must_find(&b, ORDERS_DO_FIND);
+    found(&b, ORDERS_ABSENT, NULL);
     b.now += 20000;
+    wake_to_find(&b);
     found(&b, ORDERS_ABSENT, NULL);
     assert_int_equal(state_of(&b), ORDER_REJECTED);
     assert_non_null(strstr(must_find(&b, ORDERS_DO_TELL)->text, "too old"));
@@ -346,6 +348,28 @@ static void test_list(void **state) {
     feed(&b, (struct orders_event){
                  .on = ORDERS_ON_LIST, .orders = &old, .order_count = 1, .asked_ms = b.now});
     assert_true(decimal_equal(orders_find(b.orders, 1)->filled, d("0.05"))); /* a list that lags */
+    end(&b);
+}
+
+/* Asked while the request could still arrive, answered when it could not any more: proves nothing.
+ */
+static void test_a_late_answer_is_as_old_as_its_question(void **state) {
+    struct bench b;
+    begin(&b);
+    place(&b);
+    stored(&b, 0);
+    created(&b, EXCHANGE_UNKNOWN, "");
+    stored(&b, 0);
+    feed(&b, (struct orders_event){.on = ORDERS_ON_CANCEL, .id = 1});
+    stored(&b, 0);
+    if (!find(&b, ORDERS_DO_FIND))
+        wake_to_find(&b);
+    b.now += 20000;
+    found(&b, ORDERS_ABSENT, NULL);
+    assert_int_equal(state_of(&b), ORDER_UNKNOWN);
+    wake_to_find(&b);
+    found(&b, ORDERS_ABSENT, NULL);
+    assert_int_equal(state_of(&b), ORDER_CANCELLED);
     end(&b);
 }
 
@@ -413,6 +437,7 @@ int main(void) {
         cmocka_unit_test(test_too_old_to_be_sent),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_a_late_answer_is_as_old_as_its_question),
         cmocka_unit_test(test_fills_count_once),
         cmocka_unit_test(test_silence_is_told),
         cmocka_unit_test(test_limit),
