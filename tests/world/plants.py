@@ -114,10 +114,9 @@ class PlantTests(unittest.TestCase):
                   "event->find == ORDERS_ABSENT && item->order.state == ORDER_UNKNOWN && over &&",
                   "item->order.state == ORDER_UNKNOWN && over &&")
 
-    def test_fills_without_those_on_their_way(self):
+    def test_a_position_without_the_fills_it_counts(self):
         self.find("every fill once", "src/engine/positions.c",
-                  "if (strcmp(fill->fill.symbol, symbol) == 0) {",
-                  "if (strcmp(fill->fill.symbol, symbol) == 0 && !fill->saving) {")
+                  "        add_fills(p, held->position.symbol, command);\n", "")
 
     def test_an_order_without_its_stop(self):
         self.find("no position without a stop", "src/wire/bybit_requests.c",
