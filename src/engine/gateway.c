@@ -109,6 +109,7 @@ static void restore_consumer(struct gateway *g, const struct record *record) {
     if (record->slot >= GATEWAY_CONSUMERS_MAX || consumer->name)
         return;
     consumer->name = text_copy(record->consumer);
+    consumer->kept = true;
     consumer->confirmed = record->seq;
     consumer->epoch = record->epoch;
     consumer->kinds = record->mask;
@@ -159,8 +160,9 @@ static void on_timer(struct gateway *g, const struct gateway_event *event, int64
 
 static void on_stored(struct gateway *g, const struct gateway_event *event, int64_t now,
                       struct gateway_commands *commands) {
+    gateway_note_stored(g, event);
     if (!gateway_on_stored_updates(g, event, now, commands))
-        gateway_on_stored_consumer(g, event, now, commands);
+        gateway_wake_consumers(g, now, commands);
 }
 
 static void on_gone(struct gateway *g, const struct gateway_event *event, int64_t now,

@@ -149,11 +149,9 @@ static void confirm(struct gateway *g, struct consumer *c, int64_t offset) {
     }
 }
 
-static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
-                 struct gateway_commands *commands) {
-    struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
-    command->ticket = ++g->tickets;
-    struct record *record = records_add(&command->records, RECORD_CONSUMER);
+static void add_record(struct gateway *g, struct consumer *c, uint64_t ticket,
+                       struct records *records) {
+    struct record *record = records_add(records, RECORD_CONSUMER);
     record->bot = text_copy(g->options.bot);
     record->consumer = text_copy(c->name);
     record->slot = (uint32_t)(c - g->consumers);
@@ -162,8 +160,21 @@ static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
     record->mask = c->kinds;
     record->offset = c->ahead;
     record->at_ms = c->seen_ms; /* 0: declared, and never polled yet */
+    c->saving = ticket;
+}
+
+void gateway_add_unkept(struct gateway *g, uint64_t ticket, struct records *records) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        if (g->consumers[i].name && !g->consumers[i].kept)
+            add_record(g, &g->consumers[i], ticket, records);
+}
+
+static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
+                 struct gateway_commands *commands) {
+    struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
+    command->ticket = ++g->tickets;
+    add_record(g, c, command->ticket, &command->records);
     c->seen_saved_ms = now;
-    c->saving = command->ticket;
     gateway_let_go(g, &command->records);
     if (wait)
         c->confirming = command->ticket;
@@ -285,8 +296,7 @@ void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_comma
 
 /* When the disk failed, the confirmation stands in memory and is written with the next poll. The
  * consumer is answered: a bot that stands still would be worse than a repeat after a crash. */
-void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event, int64_t now,
-                                struct gateway_commands *commands) {
+void gateway_note_stored(struct gateway *g, const struct gateway_event *event) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         struct consumer *c = &g->consumers[i];
         if (!c->name || event->ticket == 0)
@@ -296,9 +306,9 @@ void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *e
         if (c->saving == event->ticket) {
             c->saving = 0;
             c->unsaved = event->r < 0;
+            c->kept = c->kept || event->r == 0;
         }
     }
-    gateway_wake_consumers(g, now, commands);
 }
 
 /* With the last consumer goes the knowledge of what was confirmed: what is on disk only for its

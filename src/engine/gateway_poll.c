@@ -67,6 +67,7 @@ void gateway_restore_update(struct gateway *g, const struct record *record) {
 static void save(struct gateway *g, struct gateway_commands *commands) {
     struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
     command->ticket = g->saving = ++g->tickets;
+    gateway_add_unkept(g, command->ticket, &command->records);
     int64_t first = g->seq_last + 1;
     while (first > g->held_first && !gateway_held(g, first - 1)->durable)
         first--;

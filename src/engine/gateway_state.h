@@ -33,6 +33,7 @@ struct consumer {
     uint64_t confirming; /* ticket of the last confirmation not yet on disk, 0: none */
     uint64_t saving;     /* ticket of its last record not yet on disk, 0: none */
     bool unsaved;        /* the disk refused it: written again with the next poll */
+    bool kept;           /* some record of it is on disk */
     uint64_t confirmed_count;
     uint64_t parked; /* request, 0: none */
     int64_t parked_until, parked_limit;
@@ -115,11 +116,12 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
                     struct gateway_commands *commands);
 void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64_t now,
                      struct gateway_commands *commands);
-void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event, int64_t now,
-                                struct gateway_commands *commands);
+void gateway_note_stored(struct gateway *g, const struct gateway_event *event); /* of consumers */
 void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
 void gateway_let_go(struct gateway *g, struct records *records); /* what all have confirmed */
 void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
+/* Whom the disk does not know yet, into a commit of updates: it must not forget them without. */
+void gateway_add_unkept(struct gateway *g, uint64_t ticket, struct records *records);
 void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_commands *commands);
 struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
 uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */

@@ -137,7 +137,7 @@ static void weather(struct world *w, uint64_t number) {
         telegram_arrive(w, 0); /* somebody writes */
     if (dice(w, 8) == 0)
         trader_place(w);
-    if (dice(w, 25) == 0)
+    if (dice(w, 10) == 0)
         trader_cancel(w);
     if (dice(w, 3) == 0)
         exchange_move_price(w);

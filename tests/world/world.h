@@ -211,6 +211,7 @@ void checks_begin(struct world *w);
 void checks_step(struct world *w);     /* after every step */
 char *checks_missing(struct world *w); /* what has not come yet; NULL: everything has */
 void checks_end(struct world *w);
+void checks_polled(struct world *w, int64_t offset);
 void checks_note_update(struct world *w, int64_t id);
 void checks_given(struct world *w, size_t reader, int64_t id);
 void checks_confirmed(struct world *w, size_t reader, int64_t offset);

@@ -128,6 +128,29 @@ void checks_given(struct world *w, size_t reader, int64_t id) {
             c->readings[reader].seen[i] = true;
 }
 
+static bool on_hub_disk(struct world *w, int64_t id) {
+    const struct records *rows = &w->disks[HUB].rows;
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->list[i].kind == RECORD_UPDATE && rows->list[i].id == id)
+            return true;
+    return false;
+}
+
+/* From here on Telegram has forgotten all before it. */
+void checks_polled(struct world *w, int64_t offset) {
+    struct checks *c = w->checks;
+    for (size_t i = 0; i < c->update_count; i++) {
+        bool seen = true;
+        for (size_t k = 0; k < READERS; k++)
+            seen = seen && c->readings[k].seen[i];
+        if (c->updates[i] < offset && !seen && !on_hub_disk(w, c->updates[i]))
+            world_break(w, "no update lost",
+                        "Telegram was told to forget update %lld, which is neither on disk nor "
+                        "read by all",
+                        (long long)c->updates[i]);
+    }
+}
+
 /* ---- alerts ---- */
 
 void checks_said(struct world *w, const char *text) {
@@ -159,10 +182,15 @@ static const struct alert *alert_of(struct world *w, const char *mark) {
 void checks_accepted(struct world *w, const int64_t *ids, size_t count, const char *text) {
     AUTO_FREE char *mark = mark_of(text);
     w->counts.alerts++;
-    for (size_t i = 0; i < count; i++)
-        if (!disk_alert(&w->disks[HUB], ids[i]))
+    for (size_t i = 0; i < count; i++) {
+        const struct record *row = disk_alert(&w->disks[HUB], ids[i]);
+        if (!row)
             world_break(w, "accepted means on disk", "alert %lld was answered and is not on disk",
                         (long long)ids[i]);
+        else if (mark && !strstr(row->alert.text, mark))
+            world_break(w, "no accepted alert lost", "\"%s\" was taken for another one, \"%s\"",
+                        mark, row->alert.text);
+    }
     if (mark && !has(&w->checks->accepted, mark))
         add(&w->checks->accepted, mark);
 }
@@ -173,7 +201,7 @@ static char *alert_missing(struct world *w, const char *mark) {
         return NULL;
     const struct alert *alert = alert_of(w, mark);
     if (!alert)
-        return text_format("\"%s\" was accepted and the hub does not know it", mark);
+        return text_format("an accepted alert is lost: the hub does not know \"%s\"", mark);
     if (alert->state == ALERT_UNKNOWN && alert->priority > ALERT_HIGH)
         return NULL;
     return text_format("\"%s\" is not in the chat; the hub says %s (%s)", mark,
@@ -362,7 +390,8 @@ static char *fill_missing(struct world *w) {
         const char *id = text_in(row, "execId");
         if (!has(&w->checks->counted[symbol_of(text_in(row, "symbol"))], id) &&
             !has(&w->checks->ignored, id))
-            return text_format("fill %s of %s was never counted", id, text_in(row, "symbol"));
+            return text_format("not every fill once: fill %s of %s was never counted", id,
+                               text_in(row, "symbol"));
     }
     return NULL;
 }
@@ -416,8 +445,8 @@ static char *update_missing(struct world *w) {
     for (size_t i = 0; i < READERS; i++)
         for (size_t k = 0; k < c->update_count; k++)
             if (!c->readings[i].seen[k])
-                return text_format("update %lld never came to %s", (long long)c->updates[k],
-                                   program_names[BOT + i]);
+                return text_format("an update is lost: %lld never came to %s",
+                                   (long long)c->updates[k], program_names[BOT + i]);
     return NULL;
 }
 

@@ -49,6 +49,8 @@ void telegram_arrive(struct world *w, uint64_t number) {
                                .token = TOKEN,
                                .method = call->path,
                                .params = params};
+    if (strcmp(call->path, "getUpdates") == 0)
+        checks_polled(w, json_integer_value(json_object_get(params, "offset")));
     telegram_call(w->telegram, &in, w->now);
     json_decref(params);
 }

@@ -612,10 +612,14 @@ void trader_place(struct world *w) {
                 &(struct orders_event){.on = ORDERS_ON_PLACE, .orders = &order, .order_count = 1});
 }
 
+/* Most often the newest: people change their mind while it is still on its way. */
 void trader_cancel(struct world *w) {
+    const struct order *order = NULL, *next;
     if (!world_is_up(w, TRADER) || !w->trader->started)
         return;
-    const struct order *order = orders_open(w->trader->orders, dice(w, 3));
+    size_t stop = dice(w, 3) ? SIZE_MAX : 1 + dice(w, 3);
+    for (size_t i = 0; i < stop && (next = orders_open(w->trader->orders, i)); i++)
+        order = next;
     if (!order)
         return;
     world_trace(w, "a person cancels order %lld", (long long)order->id);
