@@ -354,29 +354,67 @@ void paper_handle_cancel(struct paper_call *call) {
     paper_succeed(call, ids_of(order));
 }
 
-void paper_handle_cancel_all(struct paper_call *call) {
-    size_t symbol = PAPER_SYMBOLS;
-    const char *coin = paper_arg(call->args, "settleCoin"),
-               *base = paper_arg(call->args, "baseCoin");
+struct meant {     /* by a cancel-all */
+    size_t symbol; /* PAPER_SYMBOLS: every one */
+    bool active, waiting, protecting;
+};
+
+/* false: the call has failed. */
+static bool kinds_meant(struct paper_call *call, struct meant *ret) {
+    const char *filter = paper_arg(call->args, "orderFilter");
+    const char *type = paper_arg(call->args, "stopOrderType");
+    bool active = strcmp(filter, "Order") == 0 || strcmp(filter, "OpenOrder") == 0;
+    bool stops = strcmp(filter, "StopOrder") == 0, plain = strcmp(type, "Stop") == 0;
+    if (*filter && !active && !stops)
+        paper_fail(call, 10001, "params error: orderFilter invalid");
+    else if (stops && *type && !plain)
+        paper_fail(call, 10001, "params error: stopOrderType invalid");
+    ret->active = !stops;
+    ret->waiting = !active;
+    ret->protecting = !active && !(stops && plain);
+    return !call->code;
+}
+
+/* Of a symbol, a base coin (whichever: it means the whole category) and a settle coin the first
+ * that is given counts. false: the call has failed. */
+static bool read_meant(struct paper_call *call, struct meant *ret) {
+    const char *coin = paper_arg(call->args, "settleCoin");
+    bool base = *paper_arg(call->args, "baseCoin");
+    ret->symbol = PAPER_SYMBOLS;
     if (*paper_arg(call->args, "symbol") || strcmp(paper_arg(call->args, "category"), "linear")) {
-        if (!paper_call_symbol(call, &symbol))
-            return;
-    } else if (!*coin && !*base) {
+        if (!paper_call_symbol(call, &ret->symbol))
+            return false;
+    } else if (!*coin && !base) {
         paper_fail(call, 10001,
                    "Missing some parameters that must be filled in, symbol or "
                    "settleCoin or baseCoin");
-        return;
+        return false;
     }
-    json_t *list = json_array();
+    if (!kinds_meant(call, ret))
+        return false;
+    if (ret->symbol == PAPER_SYMBOLS && !base && strcmp(coin, "USDT") != 0)
+        ret->active = ret->waiting = ret->protecting = false; /* nothing is settled in it */
+    return true;
+}
+
+static bool is_meant(const struct meant *meant, const struct paper_order *order) {
+    if (!paper_open(order->status) ||
+        (meant->symbol != PAPER_SYMBOLS && meant->symbol != order->symbol))
+        return false;
+    return order->status != PAPER_UNTRIGGERED ? meant->active
+           : order->stop_kind > PAPER_STOP    ? meant->protecting
+                                              : meant->waiting;
+}
+
+void paper_handle_cancel_all(struct paper_call *call) {
     struct paper_account *account = call->account;
+    struct meant meant;
+    if (!read_meant(call, &meant))
+        return;
+    json_t *list = json_array();
     for (size_t i = 0; i < account->order_count; i++) {
         struct paper_order *order = account->orders[i];
-        const struct paper_instrument *instrument = &paper_instruments[order->symbol];
-        bool meant = symbol < PAPER_SYMBOLS ? order->symbol == symbol
-                     : *base                ? strcmp(base, instrument->base) == 0
-                                            : strcmp(coin, "USDT") == 0;
-        bool position_stop = order->stop_kind > PAPER_STOP;
-        if (!meant || !paper_open(order->status) || position_stop)
+        if (!is_meant(&meant, order))
             continue;
         cancel(account, order);
         json_array_append_new(list, ids_of(order));

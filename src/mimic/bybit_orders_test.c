@@ -162,24 +162,62 @@ static void test_cancel(void **state) {
     assert_int_equal(count_of(world, "/v5/order/realtime", OPEN), 0);
 }
 
-static void test_cancel_all(void **state) {
-    struct world *world = *state;
-    order(world, 0, "Buy", "0.001", "", ",'stopLoss':'60000'");
-    for (int i = 0; i < 3; i++)
-        order(world, 0, "Buy", "0.001", "63000", "");
+/* An active and a conditional order of BTCUSDT, a position there with a stop and a target, and an
+ * active order of ETHUSDT. */
+static void one_of_each(struct world *world) {
+    order(world, 0, "Buy", "0.001", "", ",'stopLoss':'60000','takeProfit':'70000'");
+    order(world, 0, "Buy", "0.001", "63000", "");
     order(world, 0, "Buy", "0.001", "66000", ",'triggerPrice':'65000','triggerDirection':1");
     check(world, 0, "/v5/order/create",
           "{'category':'linear','symbol':'ETHUSDT','side':'Buy','orderType':'Limit','qty':'1',"
           "'price':'3000'}");
-    check(world, 10001, "/v5/order/cancel-all", "{'category':'linear'}");
-    json_t *ret = result(world, "/v5/order/cancel-all", "{'category':'linear','symbol':'BTCUSDT'}");
-    assert_int_equal(json_array_size(json_object_get(ret, "list")), 4);
+}
+
+static void cancel_all(struct world *world, const char *more, size_t count) {
+    AUTO_FREE char *text = text_format("{'category':'linear',%s}", more);
+    json_t *ret = result(world, "/v5/order/cancel-all", text);
+    assert_int_equal(json_array_size(json_object_get(ret, "list")), count);
     assert_string_equal(at(ret, "success"), "1");
     json_decref(ret);
-    position_shows(world, "stopLoss", "60000.00"); /* stays */
-    ret = result(world, "/v5/order/cancel-all", "{'category':'linear','settleCoin':'USDT'}");
-    assert_int_equal(json_array_size(json_object_get(ret, "list")), 1);
-    json_decref(ret);
+}
+
+static void test_cancel_all(void **state) {
+    struct world *world = *state;
+    check(world, 10001, "/v5/order/cancel-all", "{'category':'linear'}");
+    one_of_each(world);
+    cancel_all(world, "'settleCoin':'USDC'", 0);
+    cancel_all(world, "'symbol':'BTCUSDT','baseCoin':'ETH'", 4); /* the symbol goes first */
+    position_shows(world, "stopLoss", "");
+    position_shows(world, "takeProfit", "");
+    position_shows(world, "size", "0.001");
+    cancel_all(world, "'settleCoin':'USDT'", 1);
+    one_of_each(world);
+    cancel_all(world, "'baseCoin':'ETH'", 5); /* any coin means the whole category */
+}
+
+static void test_cancel_all_of_a_kind(void **state) {
+    struct world *world = *state;
+    const char *btc = "'symbol':'BTCUSDT'";
+    static const struct {
+        const char *filter;
+        size_t count;
+        const char *stop; /* of the position, afterwards */
+    } rows[] = {{"'orderFilter':'Order'", 1, "60000.00"},
+                {"'orderFilter':'OpenOrder','stopOrderType':'Stop'", 1, "60000.00"},
+                {"'orderFilter':'StopOrder','stopOrderType':'Stop'", 1, "60000.00"},
+                {"'orderFilter':'StopOrder'", 3, ""}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_FREE char *more = text_format("%s,%s", btc, rows[i].filter);
+        one_of_each(world);
+        cancel_all(world, more, rows[i].count);
+        position_shows(world, "stopLoss", rows[i].stop);
+        cancel_all(world, btc, 4 - rows[i].count);
+    }
+    check(world, 10001, "/v5/order/cancel-all",
+          "{'category':'linear','symbol':'BTCUSDT','orderFilter':'tpslOrder'}");
+    check(world, 10001, "/v5/order/cancel-all",
+          "{'category':'linear','symbol':'BTCUSDT','orderFilter':'StopOrder',"
+          "'stopOrderType':'StopLoss'}");
 }
 
 static void amend(struct world *world, int64_t code, const char *more) {
@@ -322,6 +360,7 @@ int main(void) {
         WORLD_TEST(test_position_limit),
         WORLD_TEST(test_cancel),
         WORLD_TEST(test_cancel_all),
+        WORLD_TEST(test_cancel_all_of_a_kind),
         WORLD_TEST(test_amend),
         WORLD_TEST(test_amend_of_a_trigger_and_a_stop),
         WORLD_TEST(test_reduce_only),
