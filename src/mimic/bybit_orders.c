@@ -165,7 +165,7 @@ static bool on_tick(struct paper_call *call, size_t symbol, const char *name,
 
 static bool prices_fit(struct paper_call *call, const struct paper_order *order) {
     struct decimal last = call->sim->markets[order->symbol].last;
-    struct decimal base = order->trigger_direction ? order->trigger : last;
+    struct decimal base = order->status == PAPER_UNTRIGGERED ? order->trigger : last;
     struct decimal high = paper_times(base, (struct decimal){11, 1});
     struct decimal low = paper_times(base, (struct decimal){9, 1});
     if (!on_tick(call, order->symbol, "price", order->price) ||
@@ -221,28 +221,33 @@ static bool reduces(struct paper_call *call, struct paper_order *order) {
     return true;
 }
 
-static bool trigger_fits(struct paper_call *call, struct paper_order *order) {
+static bool trigger_fits(struct paper_call *call, const struct paper_order *order) {
     struct decimal last = call->sim->markets[order->symbol].last;
-    if (decimal_is_zero(order->trigger)) {
-        order->trigger_direction = 0;
-        return true;
-    }
     if (order->trigger_direction == 1 && !paper_less(last, order->trigger))
         paper_fail(call, 110093, "expect Rising, but trigger_price <= current??LastPrice");
     else if (order->trigger_direction == 2 && !paper_less(order->trigger, last))
         paper_fail(call, 110092, "expect Falling, but trigger_price >= current??LastPrice");
     else if (order->trigger_direction != 1 && order->trigger_direction != 2)
         paper_fail(call, 10001, "TriggerDirection invalid");
+    return !call->code;
+}
+
+/* An order with a trigger waits for it. */
+static bool waits_for_trigger(struct paper_call *call, struct paper_order *order) {
+    if (decimal_is_zero(order->trigger)) {
+        order->trigger_direction = 0;
+        return true;
+    }
     order->stop_kind = PAPER_STOP;
     order->status = PAPER_UNTRIGGERED;
-    order->last_on_created = last;
-    return !call->code;
+    order->last_on_created = call->sim->markets[order->symbol].last;
+    return trigger_fits(call, order);
 }
 
 /* A crossing limit order is as good as a market order: its stop is measured at the market. */
 static struct decimal base_price(const struct paper_call *call, const struct paper_order *order) {
     struct decimal last = call->sim->markets[order->symbol].last;
-    if (order->trigger_direction)
+    if (order->status == PAPER_UNTRIGGERED)
         return order->market ? order->trigger : order->price;
     bool beyond =
         order->side == SIDE_BUY ? paper_less(last, order->price) : paper_less(order->price, last);
@@ -250,7 +255,7 @@ static struct decimal base_price(const struct paper_call *call, const struct pap
 }
 
 static bool room_for(struct paper_call *call, const struct paper_order *order) {
-    bool conditional = order->trigger_direction != 0;
+    bool conditional = order->status == PAPER_UNTRIGGERED;
     size_t open = count_open(call->account, order->symbol, conditional);
     if (conditional && open >= EXCHANGE_SIM_CONDITIONAL_MAX)
         paper_fail(call, 110009, "The number of stop orders exceeds the maximum allowable limit");
@@ -263,14 +268,14 @@ static bool room_for(struct paper_call *call, const struct paper_order *order) {
 static void set_market_price(const struct exchange_sim *sim, struct paper_order *order) {
     if (!order->market)
         return;
-    order->price = order->trigger_direction  ? order->trigger
-                   : order->side == SIDE_BUY ? paper_ask(sim, order->symbol)
-                                             : paper_bid(sim, order->symbol);
+    order->price = order->status == PAPER_UNTRIGGERED ? order->trigger
+                   : order->side == SIDE_BUY          ? paper_ask(sim, order->symbol)
+                                                      : paper_bid(sim, order->symbol);
 }
 
 static bool affordable(struct paper_call *call, const struct paper_order *order) {
     struct paper_account *account = call->account;
-    if (order->reduce_only || order->trigger_direction)
+    if (order->reduce_only || order->status == PAPER_UNTRIGGERED)
         return true; /* asked again when it triggers */
     struct decimal held = paper_times(account->positions[order->symbol].size, order->price);
     struct decimal whole = paper_plus(held, paper_times(order->qty, order->price));
@@ -284,7 +289,7 @@ static bool affordable(struct paper_call *call, const struct paper_order *order)
 
 static bool order_of_call(struct paper_call *call, struct paper_order *draft) {
     if (!paper_call_symbol(call, &draft->symbol) || !read_words(call, draft) ||
-        !read_decimals(call, draft) || !link_id_good(call) || !trigger_fits(call, draft) ||
+        !read_decimals(call, draft) || !link_id_good(call) || !waits_for_trigger(call, draft) ||
         !reduces(call, draft))
         return false;
     set_market_price(call->sim, draft);
@@ -443,7 +448,12 @@ static bool read_changes(struct paper_call *call, const struct paper_order *orde
 }
 
 static bool change_fits(struct paper_call *call, struct paper_order *changed) {
-    if (changed->trigger_direction && !trigger_fits(call, changed))
+    bool waits = changed->status == PAPER_UNTRIGGERED;
+    if (waits ? decimal_is_zero(changed->trigger) : given(call, "triggerPrice")) {
+        paper_fail(call, 10001, "params error: triggerPrice invalid");
+        return false;
+    }
+    if (waits && !trigger_fits(call, changed))
         return false;
     if (!paper_less(changed->filled, changed->qty)) {
         paper_fail(call, 110017, "the new quantity must be more than what is filled");
@@ -490,7 +500,7 @@ void paper_handle_amend(struct paper_call *call) {
     }
     if (!change_fits(call, &changed))
         return;
-    if (!order->reduce_only && !order->trigger_direction &&
+    if (!order->reduce_only && order->status != PAPER_UNTRIGGERED &&
         !paper_can_afford(call->account, &changed, order)) {
         paper_fail(call, 110007, "ab not enough for new order");
         return;

@@ -270,6 +270,31 @@ static void test_amend_of_a_trigger_and_a_stop(void **state) {
     position_shows(world, "stopLoss", "61000.00");
 }
 
+/* Once it has triggered it is an order like any other. */
+static void test_amend_after_the_trigger(void **state) {
+    struct world *world = *state;
+    order(world, 0, "Buy", "0.001", "64500",
+          ",'orderLinkId':'one','triggerPrice':'65000','triggerDirection':1");
+    amend(world, 10001, ",'triggerPrice':'0'");
+    price(world, "65100");
+    order_shows(world, "one", "orderStatus", "New");
+    amend(world, 10001, ",'triggerPrice':'66000'");
+    amend(world, 0, ",'price':'64400'");
+    order_shows(world, "one", "orderStatus", "New");
+    order_shows(world, "one", "lastPriceOnCreated", "64000.00");
+    price(world, "64600"); /* below the trigger now */
+    amend(world, 0, ",'qty':'0.002'");
+    order_shows(world, "one", "orderStatus", "New");
+    amend(world, 110007, ",'qty':'3'");
+    amend(world, 110003, ",'price':'71100'"); /* a tenth above 64600, not above 65000 */
+    order(world, 0, "Buy", "0.001", "63000", ",'orderLinkId':'two'");
+    check(world, 10001, "/v5/order/amend",
+          "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'two','triggerPrice':'63500'}");
+    order_shows(world, "two", "triggerPrice", "");
+    amend(world, 0, ",'price':'65500'"); /* crosses */
+    order_shows(world, "one", "orderStatus", "Filled");
+}
+
 static void test_reduce_only(void **state) {
     struct world *world = *state;
     const char *only = ",'reduceOnly':true,'orderLinkId':'one'";
@@ -363,6 +388,7 @@ int main(void) {
         WORLD_TEST(test_cancel_all_of_a_kind),
         WORLD_TEST(test_amend),
         WORLD_TEST(test_amend_of_a_trigger_and_a_stop),
+        WORLD_TEST(test_amend_after_the_trigger),
         WORLD_TEST(test_reduce_only),
         WORLD_TEST(test_too_many_orders),
         WORLD_TEST(test_batch),
