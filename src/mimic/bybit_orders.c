@@ -455,6 +455,7 @@ static bool change_fits(struct paper_call *call, struct paper_order *changed) {
     }
     if (waits && !trigger_fits(call, changed))
         return false;
+    set_market_price(call->sim, changed);
     if (!paper_less(changed->filled, changed->qty)) {
         paper_fail(call, 110017, "the new quantity must be more than what is filled");
         return false;

@@ -295,6 +295,17 @@ static void test_amend_after_the_trigger(void **state) {
     order_shows(world, "one", "orderStatus", "Filled");
 }
 
+/* A market order that waits costs what its trigger says, the new one too. */
+static void test_amend_of_a_trigger_costs(void **state) {
+    struct world *world = *state;
+    order(world, 0, "Buy", "1.5", "",
+          ",'orderLinkId':'one','triggerPrice':'65000','triggerDirection':1");
+    amend(world, 0, ",'triggerPrice':'75000'"); /* 11,250 of margin at 10x */
+    order_shows(world, "one", "price", "75000.00");
+    price(world, "75000");
+    order_shows(world, "one", "orderStatus", "Rejected");
+}
+
 static void test_reduce_only(void **state) {
     struct world *world = *state;
     const char *only = ",'reduceOnly':true,'orderLinkId':'one'";
@@ -389,6 +400,7 @@ int main(void) {
         WORLD_TEST(test_amend),
         WORLD_TEST(test_amend_of_a_trigger_and_a_stop),
         WORLD_TEST(test_amend_after_the_trigger),
+        WORLD_TEST(test_amend_of_a_trigger_costs),
         WORLD_TEST(test_reduce_only),
         WORLD_TEST(test_too_many_orders),
         WORLD_TEST(test_batch),
