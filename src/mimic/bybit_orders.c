@@ -273,13 +273,21 @@ static void set_market_price(const struct exchange_sim *sim, struct paper_order 
                                                       : paper_bid(sim, order->symbol);
 }
 
+/* Larger than it is and than an account may have, should the order fill. */
+static bool beyond_limit(const struct paper_account *account, const struct paper_order *order) {
+    const struct paper_position *position = &account->positions[order->symbol];
+    bool against = position->side == trade_side_opposite(order->side);
+    struct decimal size = against ? decimal_abs(paper_minus(order->qty, position->size))
+                                  : paper_plus(order->qty, position->size);
+    return paper_less(position->size, size) &&
+           paper_less(decimal_of(1000000000), paper_times(size, order->price));
+}
+
 static bool affordable(struct paper_call *call, const struct paper_order *order) {
     struct paper_account *account = call->account;
     if (order->reduce_only || order->status == PAPER_UNTRIGGERED)
         return true; /* asked again when it triggers */
-    struct decimal held = paper_times(account->positions[order->symbol].size, order->price);
-    struct decimal whole = paper_plus(held, paper_times(order->qty, order->price));
-    if (paper_less(decimal_of(1000000000), whole))
+    if (beyond_limit(account, order))
         paper_fail(call, 110090,
                    "Order placement failed as your position may exceed the max limit");
     else if (!paper_can_afford(account, order, NULL))

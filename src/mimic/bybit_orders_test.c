@@ -135,7 +135,18 @@ static void test_position_limit(void **state) {
           "'price':'63000'}");
     run_control(world, "set_price", "{'symbol':'BTCUSDT','price':'1900000'}");
     order(world, 110090, "Buy", "600", "1900000", "");
+    order(world, 110007, "Buy", "526", "1900000", "");
     order(world, 110007, "Buy", "500", "1900000", "");
+}
+
+/* What counts is the position that would be there. */
+static void test_position_limit_of_the_other_side(void **state) {
+    struct world *world = *state;
+    order(world, 0, "Buy", "1.5", "", "");
+    price(world, "1900000");
+    order(world, 110090, "Sell", "529", "1900000", "");
+    order(world, 110007, "Sell", "527", "1900000", ""); /* 525.5 would be left */
+    order(world, 110090, "Buy", "526", "1900000", "");
 }
 
 static void test_cancel(void **state) {
@@ -394,6 +405,7 @@ int main(void) {
         WORLD_TEST(test_duplicate_link_id),
         WORLD_TEST(test_balance),
         WORLD_TEST(test_position_limit),
+        WORLD_TEST(test_position_limit_of_the_other_side),
         WORLD_TEST(test_cancel),
         WORLD_TEST(test_cancel_all),
         WORLD_TEST(test_cancel_all_of_a_kind),
