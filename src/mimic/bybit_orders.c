@@ -332,6 +332,11 @@ void paper_handle_create(struct paper_call *call) {
 
 /* --- change and end ----------------------------------------------------------------------- */
 
+/* Ended for so long that an exchange only finds it in its history. */
+static bool forgotten(const struct exchange_sim *sim, const struct paper_order *order) {
+    return !paper_open(order->status) && paper_time(sim) - order->updated > PAPER_REMEMBERED_MS;
+}
+
 /* The open order that a call names; NULL: the call has failed. */
 static struct paper_order *open_order_of(struct paper_call *call) {
     size_t symbol;
@@ -344,7 +349,7 @@ static struct paper_order *open_order_of(struct paper_call *call) {
         return NULL;
     }
     struct paper_order *order = paper_order_find(call->account, id, link_id);
-    if (!order || order->symbol != symbol)
+    if (!order || order->symbol != symbol || forgotten(call->sim, order))
         paper_fail(call, 110001, "order not exists or too late to cancel");
     else if (order->status == PAPER_FILLED)
         paper_fail(call, 110008, "The order has been completed or cancelled");

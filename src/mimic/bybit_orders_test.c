@@ -173,6 +173,24 @@ static void test_cancel(void **state) {
     assert_int_equal(count_of(world, "/v5/order/realtime", OPEN), 0);
 }
 
+/* An exchange does not remember ended orders for long. */
+static void test_ended_orders_are_forgotten(void **state) {
+    struct world *world = *state;
+    const char *one = "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'one'}";
+    const char *two = "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'two','price':'1'}";
+    order(world, 0, "Buy", "0.001", "", ",'orderLinkId':'one'");
+    order(world, 0, "Buy", "0.001", "63000", ",'orderLinkId':'two'");
+    world->now += 60000; /* counts from the end */
+    check(world, 0, "/v5/order/cancel",
+          "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'two'}");
+    world->now += 10000;
+    check(world, 110001, "/v5/order/cancel", one);
+    check(world, 110010, "/v5/order/amend", two);
+    world->now += 1;
+    check(world, 110001, "/v5/order/amend", two);
+    order_shows(world, "two", "orderStatus", "Cancelled");
+}
+
 /* An active and a conditional order of BTCUSDT, a position there with a stop and a target, and an
  * active order of ETHUSDT. */
 static void one_of_each(struct world *world) {
@@ -407,6 +425,7 @@ int main(void) {
         WORLD_TEST(test_position_limit),
         WORLD_TEST(test_position_limit_of_the_other_side),
         WORLD_TEST(test_cancel),
+        WORLD_TEST(test_ended_orders_are_forgotten),
         WORLD_TEST(test_cancel_all),
         WORLD_TEST(test_cancel_all_of_a_kind),
         WORLD_TEST(test_amend),

@@ -8,7 +8,8 @@
 #include "model/trade.h"
 
 enum {
-    PAPER_STEP_MS = 500, /* of a walk */
+    PAPER_STEP_MS = 500,         /* of a walk */
+    PAPER_REMEMBERED_MS = 10000, /* an ended order, by cancel and amend */
     PAPER_MONEY_PLACES = 8,
     PAPER_KEY_BYTES = 65,
     PAPER_LINK_BYTES = 37,
