@@ -35,6 +35,10 @@ static void test_position_turns_round(void **state) {
     position_shows(world, "stopLoss", "70000.00");
     assert_int_equal(count_of(world, "/v5/order/realtime", OPEN), 1);
     execution_shows(world, "0.closedSize", "0.010");
+    /* One third of the fee of 1.05599835 is the old position's. */
+    position_shows(world, "curRealisedPnl", "-0.7039989");
+    position_shows(world, "cumRealisedPnl", "-1.4099989");
+    wallet_shows(world, "totalWalletBalance", "9998.59000110");
 }
 
 static void test_stop_closes(void **state) {
