@@ -26,6 +26,7 @@ static void record(struct paper_account *account, const struct paper_order *orde
     memcpy(execution.order_id, order->id, sizeof execution.order_id);
     memcpy(execution.link_id, order->link_id, sizeof execution.link_id);
     execution.symbol = order->symbol;
+    execution.seq = account->positions[order->symbol].seq;
     execution.side = order->side;
     execution.market = order->market;
     execution.stop_kind = order->stop_kind;

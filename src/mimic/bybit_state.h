@@ -56,7 +56,7 @@ struct paper_order {
     int64_t created, updated;
 };
 struct paper_execution {
-    uint64_t number;
+    uint64_t number, seq; /* seq: of the position that it made */
     char id[40], order_id[40], link_id[PAPER_LINK_BYTES];
     size_t symbol;
     enum trade_side side;
