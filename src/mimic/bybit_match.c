@@ -26,6 +26,7 @@ static void record(struct paper_account *account, const struct paper_order *orde
     memcpy(execution.order_id, order->id, sizeof execution.order_id);
     memcpy(execution.link_id, order->link_id, sizeof execution.link_id);
     execution.symbol = order->symbol;
+    execution.seq = account->positions[order->symbol].seq;
     execution.side = order->side;
     execution.market = order->market;
     execution.stop_kind = order->stop_kind;
@@ -37,10 +38,12 @@ static void record(struct paper_account *account, const struct paper_order *orde
     account->executions[execution.number % EXCHANGE_SIM_EXECUTIONS_MAX] = execution;
 }
 
-/* The stop and target that travelled with an order become those of its position. */
-static void hand_over_protection(struct paper_account *account, struct paper_order *order) {
-    if (order->handed_over || account->positions[order->symbol].side != order->side)
-        return; /* once is enough, or it only reduced */
+/* The stop and target that travelled with an order become those of its position; with each position
+ * that it `opened`. */
+static void hand_over_protection(struct paper_account *account, struct paper_order *order,
+                                 bool opened) {
+    if (account->positions[order->symbol].side != order->side || (order->handed_over && !opened))
+        return; /* it only reduced, or once is enough */
     order->handed_over = true;
     if (!decimal_is_zero(order->stop))
         paper_protect(account, order->symbol, PAPER_STOP_LOSS, order->stop);
@@ -60,6 +63,7 @@ static void fill(struct paper_account *account, struct paper_order *order, struc
     order->updated = paper_time(sim);
     market->volume = paper_plus(market->volume, qty);
     market->turnover = paper_plus(market->turnover, value);
+    bool opens = account->positions[order->symbol].side != order->side;
     struct paper_change change =
         paper_position_fill(account, order->symbol, order->side, qty, price, fee);
     record(account, order,
@@ -77,7 +81,7 @@ static void fill(struct paper_account *account, struct paper_order *order, struc
         order->status = PAPER_PARTLY;
     paper_touch(account);
     paper_protection_follow(account, order->symbol);
-    hand_over_protection(account, order);
+    hand_over_protection(account, order, opens);
 }
 
 /* What the market can give of `wanted` now. */

@@ -165,7 +165,7 @@ static bool on_tick(struct paper_call *call, size_t symbol, const char *name,
 
 static bool prices_fit(struct paper_call *call, const struct paper_order *order) {
     struct decimal last = call->sim->markets[order->symbol].last;
-    struct decimal base = order->trigger_direction ? order->trigger : last;
+    struct decimal base = order->status == PAPER_UNTRIGGERED ? order->trigger : last;
     struct decimal high = paper_times(base, (struct decimal){11, 1});
     struct decimal low = paper_times(base, (struct decimal){9, 1});
     if (!on_tick(call, order->symbol, "price", order->price) ||
@@ -221,28 +221,33 @@ static bool reduces(struct paper_call *call, struct paper_order *order) {
     return true;
 }
 
-static bool trigger_fits(struct paper_call *call, struct paper_order *order) {
+static bool trigger_fits(struct paper_call *call, const struct paper_order *order) {
     struct decimal last = call->sim->markets[order->symbol].last;
-    if (decimal_is_zero(order->trigger)) {
-        order->trigger_direction = 0;
-        return true;
-    }
     if (order->trigger_direction == 1 && !paper_less(last, order->trigger))
         paper_fail(call, 110093, "expect Rising, but trigger_price <= current??LastPrice");
     else if (order->trigger_direction == 2 && !paper_less(order->trigger, last))
         paper_fail(call, 110092, "expect Falling, but trigger_price >= current??LastPrice");
     else if (order->trigger_direction != 1 && order->trigger_direction != 2)
         paper_fail(call, 10001, "TriggerDirection invalid");
+    return !call->code;
+}
+
+/* An order with a trigger waits for it. */
+static bool waits_for_trigger(struct paper_call *call, struct paper_order *order) {
+    if (decimal_is_zero(order->trigger)) {
+        order->trigger_direction = 0;
+        return true;
+    }
     order->stop_kind = PAPER_STOP;
     order->status = PAPER_UNTRIGGERED;
-    order->last_on_created = last;
-    return !call->code;
+    order->last_on_created = call->sim->markets[order->symbol].last;
+    return trigger_fits(call, order);
 }
 
 /* A crossing limit order is as good as a market order: its stop is measured at the market. */
 static struct decimal base_price(const struct paper_call *call, const struct paper_order *order) {
     struct decimal last = call->sim->markets[order->symbol].last;
-    if (order->trigger_direction)
+    if (order->status == PAPER_UNTRIGGERED)
         return order->market ? order->trigger : order->price;
     bool beyond =
         order->side == SIDE_BUY ? paper_less(last, order->price) : paper_less(order->price, last);
@@ -250,7 +255,7 @@ static struct decimal base_price(const struct paper_call *call, const struct pap
 }
 
 static bool room_for(struct paper_call *call, const struct paper_order *order) {
-    bool conditional = order->trigger_direction != 0;
+    bool conditional = order->status == PAPER_UNTRIGGERED;
     size_t open = count_open(call->account, order->symbol, conditional);
     if (conditional && open >= EXCHANGE_SIM_CONDITIONAL_MAX)
         paper_fail(call, 110009, "The number of stop orders exceeds the maximum allowable limit");
@@ -263,18 +268,26 @@ static bool room_for(struct paper_call *call, const struct paper_order *order) {
 static void set_market_price(const struct exchange_sim *sim, struct paper_order *order) {
     if (!order->market)
         return;
-    order->price = order->trigger_direction  ? order->trigger
-                   : order->side == SIDE_BUY ? paper_ask(sim, order->symbol)
-                                             : paper_bid(sim, order->symbol);
+    order->price = order->status == PAPER_UNTRIGGERED ? order->trigger
+                   : order->side == SIDE_BUY          ? paper_ask(sim, order->symbol)
+                                                      : paper_bid(sim, order->symbol);
+}
+
+/* Larger than it is and than an account may have, should the order fill. */
+static bool beyond_limit(const struct paper_account *account, const struct paper_order *order) {
+    const struct paper_position *position = &account->positions[order->symbol];
+    bool against = position->side == trade_side_opposite(order->side);
+    struct decimal size = against ? decimal_abs(paper_minus(order->qty, position->size))
+                                  : paper_plus(order->qty, position->size);
+    return paper_less(position->size, size) &&
+           paper_less(decimal_of(1000000000), paper_times(size, order->price));
 }
 
 static bool affordable(struct paper_call *call, const struct paper_order *order) {
     struct paper_account *account = call->account;
-    if (order->reduce_only || order->trigger_direction)
+    if (order->reduce_only || order->status == PAPER_UNTRIGGERED)
         return true; /* asked again when it triggers */
-    struct decimal held = paper_times(account->positions[order->symbol].size, order->price);
-    struct decimal whole = paper_plus(held, paper_times(order->qty, order->price));
-    if (paper_less(decimal_of(1000000000), whole))
+    if (beyond_limit(account, order))
         paper_fail(call, 110090,
                    "Order placement failed as your position may exceed the max limit");
     else if (!paper_can_afford(account, order, NULL))
@@ -284,7 +297,7 @@ static bool affordable(struct paper_call *call, const struct paper_order *order)
 
 static bool order_of_call(struct paper_call *call, struct paper_order *draft) {
     if (!paper_call_symbol(call, &draft->symbol) || !read_words(call, draft) ||
-        !read_decimals(call, draft) || !link_id_good(call) || !trigger_fits(call, draft) ||
+        !read_decimals(call, draft) || !link_id_good(call) || !waits_for_trigger(call, draft) ||
         !reduces(call, draft))
         return false;
     set_market_price(call->sim, draft);
@@ -319,6 +332,11 @@ void paper_handle_create(struct paper_call *call) {
 
 /* --- change and end ----------------------------------------------------------------------- */
 
+/* Ended for so long that an exchange only finds it in its history. */
+static bool forgotten(const struct exchange_sim *sim, const struct paper_order *order) {
+    return !paper_open(order->status) && paper_time(sim) - order->updated > PAPER_REMEMBERED_MS;
+}
+
 /* The open order that a call names; NULL: the call has failed. */
 static struct paper_order *open_order_of(struct paper_call *call) {
     size_t symbol;
@@ -331,7 +349,7 @@ static struct paper_order *open_order_of(struct paper_call *call) {
         return NULL;
     }
     struct paper_order *order = paper_order_find(call->account, id, link_id);
-    if (!order || order->symbol != symbol)
+    if (!order || order->symbol != symbol || forgotten(call->sim, order))
         paper_fail(call, 110001, "order not exists or too late to cancel");
     else if (order->status == PAPER_FILLED)
         paper_fail(call, 110008, "The order has been completed or cancelled");
@@ -354,29 +372,67 @@ void paper_handle_cancel(struct paper_call *call) {
     paper_succeed(call, ids_of(order));
 }
 
-void paper_handle_cancel_all(struct paper_call *call) {
-    size_t symbol = PAPER_SYMBOLS;
-    const char *coin = paper_arg(call->args, "settleCoin"),
-               *base = paper_arg(call->args, "baseCoin");
+struct meant {     /* by a cancel-all */
+    size_t symbol; /* PAPER_SYMBOLS: every one */
+    bool active, waiting, protecting;
+};
+
+/* false: the call has failed. */
+static bool kinds_meant(struct paper_call *call, struct meant *ret) {
+    const char *filter = paper_arg(call->args, "orderFilter");
+    const char *type = paper_arg(call->args, "stopOrderType");
+    bool active = strcmp(filter, "Order") == 0 || strcmp(filter, "OpenOrder") == 0;
+    bool stops = strcmp(filter, "StopOrder") == 0, plain = strcmp(type, "Stop") == 0;
+    if (*filter && !active && !stops)
+        paper_fail(call, 10001, "params error: orderFilter invalid");
+    else if (stops && *type && !plain)
+        paper_fail(call, 10001, "params error: stopOrderType invalid");
+    ret->active = !stops;
+    ret->waiting = !active;
+    ret->protecting = !active && !(stops && plain);
+    return !call->code;
+}
+
+/* Of a symbol, a base coin (whichever: it means the whole category) and a settle coin the first
+ * that is given counts. false: the call has failed. */
+static bool read_meant(struct paper_call *call, struct meant *ret) {
+    const char *coin = paper_arg(call->args, "settleCoin");
+    bool base = *paper_arg(call->args, "baseCoin");
+    ret->symbol = PAPER_SYMBOLS;
     if (*paper_arg(call->args, "symbol") || strcmp(paper_arg(call->args, "category"), "linear")) {
-        if (!paper_call_symbol(call, &symbol))
-            return;
-    } else if (!*coin && !*base) {
+        if (!paper_call_symbol(call, &ret->symbol))
+            return false;
+    } else if (!*coin && !base) {
         paper_fail(call, 10001,
                    "Missing some parameters that must be filled in, symbol or "
                    "settleCoin or baseCoin");
-        return;
+        return false;
     }
-    json_t *list = json_array();
+    if (!kinds_meant(call, ret))
+        return false;
+    if (ret->symbol == PAPER_SYMBOLS && !base && strcmp(coin, "USDT") != 0)
+        ret->active = ret->waiting = ret->protecting = false; /* nothing is settled in it */
+    return true;
+}
+
+static bool is_meant(const struct meant *meant, const struct paper_order *order) {
+    if (!paper_open(order->status) ||
+        (meant->symbol != PAPER_SYMBOLS && meant->symbol != order->symbol))
+        return false;
+    return order->status != PAPER_UNTRIGGERED ? meant->active
+           : order->stop_kind > PAPER_STOP    ? meant->protecting
+                                              : meant->waiting;
+}
+
+void paper_handle_cancel_all(struct paper_call *call) {
     struct paper_account *account = call->account;
+    struct meant meant;
+    if (!read_meant(call, &meant))
+        return;
+    json_t *list = json_array();
     for (size_t i = 0; i < account->order_count; i++) {
         struct paper_order *order = account->orders[i];
-        const struct paper_instrument *instrument = &paper_instruments[order->symbol];
-        bool meant = symbol < PAPER_SYMBOLS ? order->symbol == symbol
-                     : *base                ? strcmp(base, instrument->base) == 0
-                                            : strcmp(coin, "USDT") == 0;
-        bool position_stop = order->stop_kind > PAPER_STOP;
-        if (!meant || !paper_open(order->status) || position_stop)
+        if (!is_meant(&meant, order))
             continue;
         cancel(account, order);
         json_array_append_new(list, ids_of(order));
@@ -405,8 +461,14 @@ static bool read_changes(struct paper_call *call, const struct paper_order *orde
 }
 
 static bool change_fits(struct paper_call *call, struct paper_order *changed) {
-    if (changed->trigger_direction && !trigger_fits(call, changed))
+    bool waits = changed->status == PAPER_UNTRIGGERED;
+    if (waits ? decimal_is_zero(changed->trigger) : given(call, "triggerPrice")) {
+        paper_fail(call, 10001, "params error: triggerPrice invalid");
         return false;
+    }
+    if (waits && !trigger_fits(call, changed))
+        return false;
+    set_market_price(call->sim, changed);
     if (!paper_less(changed->filled, changed->qty)) {
         paper_fail(call, 110017, "the new quantity must be more than what is filled");
         return false;
@@ -452,7 +514,7 @@ void paper_handle_amend(struct paper_call *call) {
     }
     if (!change_fits(call, &changed))
         return;
-    if (!order->reduce_only && !order->trigger_direction &&
+    if (!order->reduce_only && order->status != PAPER_UNTRIGGERED &&
         !paper_can_afford(call->account, &changed, order)) {
         paper_fail(call, 110007, "ab not enough for new order");
         return;

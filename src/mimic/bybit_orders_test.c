@@ -135,7 +135,18 @@ static void test_position_limit(void **state) {
           "'price':'63000'}");
     run_control(world, "set_price", "{'symbol':'BTCUSDT','price':'1900000'}");
     order(world, 110090, "Buy", "600", "1900000", "");
+    order(world, 110007, "Buy", "526", "1900000", "");
     order(world, 110007, "Buy", "500", "1900000", "");
+}
+
+/* What counts is the position that would be there. */
+static void test_position_limit_of_the_other_side(void **state) {
+    struct world *world = *state;
+    order(world, 0, "Buy", "1.5", "", "");
+    price(world, "1900000");
+    order(world, 110090, "Sell", "529", "1900000", "");
+    order(world, 110007, "Sell", "527", "1900000", ""); /* 525.5 would be left */
+    order(world, 110090, "Buy", "526", "1900000", "");
 }
 
 static void test_cancel(void **state) {
@@ -162,24 +173,80 @@ static void test_cancel(void **state) {
     assert_int_equal(count_of(world, "/v5/order/realtime", OPEN), 0);
 }
 
-static void test_cancel_all(void **state) {
+/* An exchange does not remember ended orders for long. */
+static void test_ended_orders_are_forgotten(void **state) {
     struct world *world = *state;
-    order(world, 0, "Buy", "0.001", "", ",'stopLoss':'60000'");
-    for (int i = 0; i < 3; i++)
-        order(world, 0, "Buy", "0.001", "63000", "");
+    const char *one = "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'one'}";
+    const char *two = "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'two','price':'1'}";
+    order(world, 0, "Buy", "0.001", "", ",'orderLinkId':'one'");
+    order(world, 0, "Buy", "0.001", "63000", ",'orderLinkId':'two'");
+    world->now += 60000; /* counts from the end */
+    check(world, 0, "/v5/order/cancel",
+          "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'two'}");
+    world->now += 10000;
+    check(world, 110001, "/v5/order/cancel", one);
+    check(world, 110010, "/v5/order/amend", two);
+    world->now += 1;
+    check(world, 110001, "/v5/order/amend", two);
+    order_shows(world, "two", "orderStatus", "Cancelled");
+}
+
+/* An active and a conditional order of BTCUSDT, a position there with a stop and a target, and an
+ * active order of ETHUSDT. */
+static void one_of_each(struct world *world) {
+    order(world, 0, "Buy", "0.001", "", ",'stopLoss':'60000','takeProfit':'70000'");
+    order(world, 0, "Buy", "0.001", "63000", "");
     order(world, 0, "Buy", "0.001", "66000", ",'triggerPrice':'65000','triggerDirection':1");
     check(world, 0, "/v5/order/create",
           "{'category':'linear','symbol':'ETHUSDT','side':'Buy','orderType':'Limit','qty':'1',"
           "'price':'3000'}");
-    check(world, 10001, "/v5/order/cancel-all", "{'category':'linear'}");
-    json_t *ret = result(world, "/v5/order/cancel-all", "{'category':'linear','symbol':'BTCUSDT'}");
-    assert_int_equal(json_array_size(json_object_get(ret, "list")), 4);
+}
+
+static void cancel_all(struct world *world, const char *more, size_t count) {
+    AUTO_FREE char *text = text_format("{'category':'linear',%s}", more);
+    json_t *ret = result(world, "/v5/order/cancel-all", text);
+    assert_int_equal(json_array_size(json_object_get(ret, "list")), count);
     assert_string_equal(at(ret, "success"), "1");
     json_decref(ret);
-    position_shows(world, "stopLoss", "60000.00"); /* stays */
-    ret = result(world, "/v5/order/cancel-all", "{'category':'linear','settleCoin':'USDT'}");
-    assert_int_equal(json_array_size(json_object_get(ret, "list")), 1);
-    json_decref(ret);
+}
+
+static void test_cancel_all(void **state) {
+    struct world *world = *state;
+    check(world, 10001, "/v5/order/cancel-all", "{'category':'linear'}");
+    one_of_each(world);
+    cancel_all(world, "'settleCoin':'USDC'", 0);
+    cancel_all(world, "'symbol':'BTCUSDT','baseCoin':'ETH'", 4); /* the symbol goes first */
+    position_shows(world, "stopLoss", "");
+    position_shows(world, "takeProfit", "");
+    position_shows(world, "size", "0.001");
+    cancel_all(world, "'settleCoin':'USDT'", 1);
+    one_of_each(world);
+    cancel_all(world, "'baseCoin':'ETH'", 5); /* any coin means the whole category */
+}
+
+static void test_cancel_all_of_a_kind(void **state) {
+    struct world *world = *state;
+    const char *btc = "'symbol':'BTCUSDT'";
+    static const struct {
+        const char *filter;
+        size_t count;
+        const char *stop; /* of the position, afterwards */
+    } rows[] = {{"'orderFilter':'Order'", 1, "60000.00"},
+                {"'orderFilter':'OpenOrder','stopOrderType':'Stop'", 1, "60000.00"},
+                {"'orderFilter':'StopOrder','stopOrderType':'Stop'", 1, "60000.00"},
+                {"'orderFilter':'StopOrder'", 3, ""}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_FREE char *more = text_format("%s,%s", btc, rows[i].filter);
+        one_of_each(world);
+        cancel_all(world, more, rows[i].count);
+        position_shows(world, "stopLoss", rows[i].stop);
+        cancel_all(world, btc, 4 - rows[i].count);
+    }
+    check(world, 10001, "/v5/order/cancel-all",
+          "{'category':'linear','symbol':'BTCUSDT','orderFilter':'tpslOrder'}");
+    check(world, 10001, "/v5/order/cancel-all",
+          "{'category':'linear','symbol':'BTCUSDT','orderFilter':'StopOrder',"
+          "'stopOrderType':'StopLoss'}");
 }
 
 static void amend(struct world *world, int64_t code, const char *more) {
@@ -230,6 +297,42 @@ static void test_amend_of_a_trigger_and_a_stop(void **state) {
     check(world, 10001, "/v5/order/amend", wrong);
     check(world, 0, "/v5/order/amend", by_id);
     position_shows(world, "stopLoss", "61000.00");
+}
+
+/* Once it has triggered it is an order like any other. */
+static void test_amend_after_the_trigger(void **state) {
+    struct world *world = *state;
+    order(world, 0, "Buy", "0.001", "64500",
+          ",'orderLinkId':'one','triggerPrice':'65000','triggerDirection':1");
+    amend(world, 10001, ",'triggerPrice':'0'");
+    price(world, "65100");
+    order_shows(world, "one", "orderStatus", "New");
+    amend(world, 10001, ",'triggerPrice':'66000'");
+    amend(world, 0, ",'price':'64400'");
+    order_shows(world, "one", "orderStatus", "New");
+    order_shows(world, "one", "lastPriceOnCreated", "64000.00");
+    price(world, "64600"); /* below the trigger now */
+    amend(world, 0, ",'qty':'0.002'");
+    order_shows(world, "one", "orderStatus", "New");
+    amend(world, 110007, ",'qty':'3'");
+    amend(world, 110003, ",'price':'71100'"); /* a tenth above 64600, not above 65000 */
+    order(world, 0, "Buy", "0.001", "63000", ",'orderLinkId':'two'");
+    check(world, 10001, "/v5/order/amend",
+          "{'category':'linear','symbol':'BTCUSDT','orderLinkId':'two','triggerPrice':'63500'}");
+    order_shows(world, "two", "triggerPrice", "");
+    amend(world, 0, ",'price':'65500'"); /* crosses */
+    order_shows(world, "one", "orderStatus", "Filled");
+}
+
+/* A market order that waits costs what its trigger says, the new one too. */
+static void test_amend_of_a_trigger_costs(void **state) {
+    struct world *world = *state;
+    order(world, 0, "Buy", "1.5", "",
+          ",'orderLinkId':'one','triggerPrice':'65000','triggerDirection':1");
+    amend(world, 0, ",'triggerPrice':'75000'"); /* 11,250 of margin at 10x */
+    order_shows(world, "one", "price", "75000.00");
+    price(world, "75000");
+    order_shows(world, "one", "orderStatus", "Rejected");
 }
 
 static void test_reduce_only(void **state) {
@@ -320,10 +423,15 @@ int main(void) {
         WORLD_TEST(test_duplicate_link_id),
         WORLD_TEST(test_balance),
         WORLD_TEST(test_position_limit),
+        WORLD_TEST(test_position_limit_of_the_other_side),
         WORLD_TEST(test_cancel),
+        WORLD_TEST(test_ended_orders_are_forgotten),
         WORLD_TEST(test_cancel_all),
+        WORLD_TEST(test_cancel_all_of_a_kind),
         WORLD_TEST(test_amend),
         WORLD_TEST(test_amend_of_a_trigger_and_a_stop),
+        WORLD_TEST(test_amend_after_the_trigger),
+        WORLD_TEST(test_amend_of_a_trigger_costs),
         WORLD_TEST(test_reduce_only),
         WORLD_TEST(test_too_many_orders),
         WORLD_TEST(test_batch),

@@ -36,16 +36,24 @@ static struct decimal gain(const struct paper_position *position, struct decimal
     return paper_times(each, qty);
 }
 
+/* What `part` of a `whole` has of an amount. */
+static struct decimal share_of(struct decimal amount, struct decimal part, struct decimal whole) {
+    struct decimal product;
+    return decimal_mul(amount, part, &product) ? amount : paper_divided(product, whole);
+}
+
 struct paper_change paper_position_fill(struct paper_account *account, size_t symbol,
                                         enum trade_side side, struct decimal qty,
                                         struct decimal price, struct decimal fee) {
     struct paper_position *position = &account->positions[symbol];
     struct paper_change change = {decimal_of(0), decimal_of(0)};
     int64_t time = paper_time(account->sim);
+    struct decimal part = decimal_of(0); /* of the fee, that closing costs */
     if (position->side == trade_side_opposite(side)) {
         change.closed = paper_smaller(qty, position->size);
         change.pnl = gain(position, change.closed, price);
-        realise(account, position, change.pnl);
+        part = share_of(fee, change.closed, qty);
+        realise(account, position, paper_minus(change.pnl, part));
         position->size = paper_minus(position->size, change.closed);
         qty = paper_minus(qty, change.closed);
     }
@@ -55,7 +63,7 @@ struct paper_change paper_position_fill(struct paper_account *account, size_t sy
     }
     if (decimal_sign(qty) > 0)
         enlarge(position, side, qty, price, time);
-    realise(account, position, decimal_negate(fee));
+    realise(account, position, paper_minus(part, fee));
     position->updated = time;
     position->seq = ++account->sim->next_number;
     return change;

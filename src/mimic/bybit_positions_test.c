@@ -35,6 +35,10 @@ static void test_position_turns_round(void **state) {
     position_shows(world, "stopLoss", "70000.00");
     assert_int_equal(count_of(world, "/v5/order/realtime", OPEN), 1);
     execution_shows(world, "0.closedSize", "0.010");
+    /* One third of the fee of 1.05599835 is the old position's. */
+    position_shows(world, "curRealisedPnl", "-0.7039989");
+    position_shows(world, "cumRealisedPnl", "-1.4099989");
+    wallet_shows(world, "totalWalletBalance", "9998.59000110");
 }
 
 static void test_stop_closes(void **state) {
@@ -88,6 +92,29 @@ static void test_stop_of_a_partly_filled_order(void **state) {
     execution_shows(world, "1.execQty", "0.004");
     execution_shows(world, "2.execQty", "0.004");
     execution_shows(world, "2.stopOrderType", "StopLoss");
+}
+
+/* A position that the rest of an order opens anew is protected anew; one that it only enlarges
+ * keeps the stop it was given meanwhile. */
+static void test_stop_comes_again(void **state) {
+    struct world *world = *state;
+    run_control(world, "set_market", "{'depth':'0.004'}");
+    order(world, 0, "Buy", "0.012", "63000", ",'stopLoss':'62000','takeProfit':'66000'");
+    price(world, "63000");
+    price(world, "63500");
+    order(world, 0, "Sell", "0.004", "", ",'reduceOnly':true");
+    position_shows(world, "side", "");
+    position_shows(world, "stopLoss", "");
+    price(world, "63000");
+    position_shows(world, "size", "0.004");
+    position_shows(world, "stopLoss", "62000.00");
+    position_shows(world, "takeProfit", "66000.00");
+    check(world, 0, "/v5/position/trading-stop",
+          "{'category':'linear','symbol':'BTCUSDT','tpslMode':'Full','positionIdx':0,"
+          "'stopLoss':'61000'}");
+    price(world, "63000");
+    position_shows(world, "size", "0.008");
+    position_shows(world, "stopLoss", "61000.00");
 }
 
 static void trading_stop(struct world *world, int64_t code, const char *more) {
@@ -226,6 +253,7 @@ int main(void) {
         WORLD_TEST(test_stop_closes),
         WORLD_TEST(test_target_closes),
         WORLD_TEST(test_stop_of_a_partly_filled_order),
+        WORLD_TEST(test_stop_comes_again),
         WORLD_TEST(test_trading_stop),
         WORLD_TEST(test_leverage),
         WORLD_TEST(test_switch_mode),

@@ -118,7 +118,7 @@ json_t *paper_execution_row(const struct paper_execution *execution) {
     paper_put_like(row, "markPrice", execution->price, instrument->tick);
     paper_put_like(row, "closedSize", execution->closed, instrument->step);
     paper_put(row, "execPnl", execution->pnl);
-    json_object_set_new(row, "seq", json_integer((json_int_t)execution->number));
+    json_object_set_new(row, "seq", json_integer((json_int_t)execution->seq));
     put_constants(row, constants, COUNT_OF(constants));
     return row;
 }

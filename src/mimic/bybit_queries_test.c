@@ -52,6 +52,22 @@ static void test_execution_row(void **state) {
               "markPrice closedSize seq# stopOrderType createType");
 }
 
+/* The last fill carries the number of the position that it made. */
+static void test_seq_of_an_execution(void **state) {
+    struct world *world = *state;
+    for (int i = 0; i < 3; i++) {
+        order(world, 0, i == 2 ? "Sell" : "Buy", "0.001", "", "");
+        json_t *ret = result(world, "/v5/position/list", OPEN);
+        AUTO_FREE char *seq = text_copy(at(ret, "list.0.seq"));
+        json_decref(ret);
+        execution_shows(world, "0.seq", seq);
+    }
+    json_t *ret = result(world, "/v5/execution/list", OPEN);
+    AUTO_FREE char *first = text_copy(at(ret, "list.2.seq"));
+    assert_true(atoi(at(ret, "list.1.seq")) > atoi(first));
+    json_decref(ret);
+}
+
 static void test_position_row(void **state) {
     struct world *world = *state;
     order(world, 0, "Buy", "0.001", "", "");
@@ -247,6 +263,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_order_row),
         WORLD_TEST(test_execution_row),
+        WORLD_TEST(test_seq_of_an_execution),
         WORLD_TEST(test_position_row),
         WORLD_TEST(test_wallet),
         WORLD_TEST(test_account_info_and_fees),

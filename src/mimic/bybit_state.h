@@ -8,7 +8,8 @@
 #include "model/trade.h"
 
 enum {
-    PAPER_STEP_MS = 500, /* of a walk */
+    PAPER_STEP_MS = 500,         /* of a walk */
+    PAPER_REMEMBERED_MS = 10000, /* an ended order, by cancel and amend */
     PAPER_MONEY_PLACES = 8,
     PAPER_KEY_BYTES = 65,
     PAPER_LINK_BYTES = 37,
@@ -55,7 +56,7 @@ struct paper_order {
     int64_t created, updated;
 };
 struct paper_execution {
-    uint64_t number;
+    uint64_t number, seq; /* seq: of the position that it made */
     char id[40], order_id[40], link_id[PAPER_LINK_BYTES];
     size_t symbol;
     enum trade_side side;
