@@ -149,6 +149,17 @@ static void confirm(struct gateway *g, struct consumer *c, int64_t offset) {
     }
 }
 
+/* What it lets go of and is not on disk yet: if a crash takes it from us, Telegram gives it again
+ * and `ahead`, which comes to the disk with the confirmation, tells that it was had. */
+static void note_undurable(struct gateway *g, struct consumer *c, int64_t before) {
+    for (int64_t seq = c->confirmed; seq > before && seq >= g->held_first; seq--) {
+        const struct held *held = gateway_held(g, seq);
+        if (held->durable)
+            return;
+        c->ahead = c->ahead > held->id ? c->ahead : held->id + 1;
+    }
+}
+
 static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
                  struct gateway_commands *commands) {
     struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
@@ -233,6 +244,7 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     if (other_kinds)
         c->kinds = event->kinds;
     confirm(g, c, event->offset);
+    note_undurable(g, c, confirmed);
     skip_hidden(g, c);
     c->seen_ms = now;
     bool is_ahead = event->offset > g->offset && event->offset != c->ahead && c->epoch == g->epoch;
@@ -254,8 +266,10 @@ void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64
     struct consumer *c = gateway_consumer(g, event->consumer, true);
     if (!c)
         return;
+    int64_t confirmed = c->confirmed;
     if (c->confirmed < g->seq_last)
         c->confirmed = g->seq_last;
+    note_undurable(g, c, confirmed);
     save(g, c, true, now, commands);
 }
 
