@@ -32,9 +32,18 @@ uint64_t gateway_kinds(const struct gateway *g) {
 }
 
 /* Its offset says that it had this one: from us, before a crash came between bot and disk, or from
- * Telegram itself. Only just behind the offset, because ids may begin anywhere after a silence. */
+ * Telegram itself. Only in the epoch of that offset and just behind it, because ids may begin
+ * anywhere after a silence. */
 static bool had_it(const struct gateway *g, const struct consumer *c, int64_t id) {
-    return id >= g->offset && id < c->ahead && c->ahead - id <= LIMIT_MAX;
+    return c->epoch == g->epoch && id < c->ahead && c->ahead - id <= LIMIT_MAX;
+}
+
+static bool enter_epoch(struct consumer *c, int64_t epoch) {
+    if (epoch <= c->epoch)
+        return false;
+    c->epoch = epoch;
+    c->ahead = 0;
+    return true;
 }
 
 uint64_t gateway_hidden_for(const struct gateway *g, int64_t id, uint64_t kind_bit) {
@@ -87,6 +96,7 @@ static struct consumer *make_consumer(struct gateway *g, const char *name) {
     g->consumers[slot] =
         (struct consumer){.name = text_copy(name),
                           .confirmed = floor == INT64_MAX ? g->held_first - 1 : floor,
+                          .epoch = g->epoch,
                           .kinds = telegram_kinds_default()};
     for (int64_t seq = g->held_first; seq <= g->seq_last; seq++)
         gateway_held(g, seq)->hidden &= ~(UINT64_C(1) << slot); /* of one who had it before */
@@ -154,7 +164,8 @@ static void confirm(struct gateway *g, struct consumer *c, int64_t offset) {
 static void note_undurable(struct gateway *g, struct consumer *c, int64_t before) {
     for (int64_t seq = c->confirmed; seq > before && seq >= g->held_first; seq--) {
         const struct held *held = gateway_held(g, seq);
-        if (held->durable)
+        (void)enter_epoch(c, held->epoch);
+        if (held->durable || held->epoch < c->epoch)
             return;
         c->ahead = c->ahead > held->id ? c->ahead : held->id + 1;
     }
@@ -190,9 +201,10 @@ void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_comman
 
 /* Answers with what waits; false when nothing does. */
 static bool give(struct gateway *g, struct consumer *c, uint64_t request, int64_t limit,
-                 struct gateway_commands *commands) {
+                 int64_t now, struct gateway_commands *commands) {
     struct buffer body = {0};
     int64_t count = 0;
+    bool other_epoch = false;
     for (int64_t seq = first_of(g, c); seq <= g->seq_last && count < limit; seq++) {
         const struct held *held = gateway_held(g, seq);
         if (is_hidden(g, c, held))
@@ -201,12 +213,14 @@ static bool give(struct gateway *g, struct consumer *c, uint64_t request, int64_
             break;
         buffer_add_text(&body, count == 0 ? "{\"ok\":true,\"result\":[" : ",\n");
         buffer_add(&body, held->body, held->bytes);
-        c->epoch = held->epoch;
+        other_epoch |= enter_epoch(c, held->epoch);
         count++;
     }
     if (count == 0)
         return false;
     buffer_add_text(&body, "]}");
+    if (other_epoch) /* else its next offset, after a crash, would count for the former one */
+        save(g, c, false, now, commands);
     struct gateway_command *command = gateway_add(commands, GATEWAY_DO_ANSWER);
     command->request = request;
     command->body = body;
@@ -253,7 +267,7 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     bool confirms = c->unsaved || c->confirmed != confirmed || is_ahead;
     if (other_kinds || confirms || now - c->seen_saved_ms > SAVE_SEEN_MS)
         save(g, c, confirms, now, commands);
-    if (!c->confirming && give(g, c, event->request, limit, commands))
+    if (!c->confirming && give(g, c, event->request, limit, now, commands))
         return;
     if (!c->confirming && timeout_s == 0)
         gateway_answer(commands, event->request, empty_answer);
@@ -281,7 +295,7 @@ void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_comma
         skip_hidden(g, c);
         if (!c->parked || c->confirming)
             continue;
-        if (give(g, c, c->parked, c->parked_limit, commands)) {
+        if (give(g, c, c->parked, c->parked_limit, now, commands)) {
             c->parked = 0;
         } else if (now >= c->parked_until) {
             gateway_answer(commands, c->parked, empty_answer);

@@ -200,6 +200,79 @@ static void test_confirmed_before_it_was_on_disk(void **state) {
     end(&b);
 }
 
+static void add_bot_row(struct records *disk, int64_t account, int64_t offset, int64_t epoch) {
+    struct record *bot = records_add(disk, RECORD_BOT);
+    bot->id = account;
+    bot->offset = offset;
+    bot->epoch = epoch;
+}
+
+static void add_consumer_row(struct records *disk, int64_t epoch, int64_t ahead) {
+    struct record *consumer = records_add(disk, RECORD_CONSUMER);
+    consumer->consumer = text_copy("bot");
+    consumer->mask = telegram_kinds_default();
+    consumer->epoch = epoch;
+    consumer->offset = ahead;
+    consumer->at_ms = 1;
+}
+
+/* What it polled with beyond our own says nothing about ids that began anew, nor about those of
+ * another account. */
+static void test_ahead_is_of_its_epoch(void **state) {
+    for (int64_t account = 7; account <= 8; account++) {
+        struct bench b;
+        struct records disk = {0};
+        begin_polling(&b);
+        b.now += 8 * INT64_C(86400000);
+        add_bot_row(&disk, account, 5000, 3);
+        add_consumer_row(&disk, 3, 1001);
+        restart(&b, &disk);
+        struct telegram_update list[] = {update(950, "{A}"), update(951, "{B}"),
+                                         update(952, "{C}")};
+        feed(&b, polled(list, 3));
+        ask(&b, 1, 0, 0);
+        assert_answer(&b, 1, "{\"ok\":true,\"result\":[{A},\n{B},\n{C}]}");
+        end(&b);
+    }
+}
+
+/* Given before a crash, in a later epoch: to a consumer that is new ... */
+static void test_new_consumer_begins_in_this_epoch(void **state) {
+    struct bench b;
+    struct records disk = {0};
+    begin_polling(&b);
+    add_bot_row(&disk, 7, 10, 3);
+    restart(&b, &disk);
+    ask(&b, 1, 12, 50);
+    stored(&b, persist(&b), 0);
+    struct telegram_update list[] = {update(10, "{A}"), update(11, "{B}"), update(12, "{C}")};
+    feed(&b, polled(list, 3));
+    assert_answer(&b, 1, "{\"ok\":true,\"result\":[{C}]}");
+    end(&b);
+}
+
+/* ... and to one whose row was written before the epoch began. */
+static void test_first_update_of_an_epoch_is_noted(void **state) {
+    struct bench b;
+    struct records disk = {0};
+    begin_polling(&b);
+    b.now += 8 * INT64_C(86400000);
+    add_bot_row(&disk, 7, 5000, 0);
+    add_consumer_row(&disk, 0, 0);
+    restart(&b, &disk);
+    ask(&b, 1, 0, 50);
+    struct telegram_update list[] = {update(950, "{A}")};
+    feed(&b, polled(list, 1));
+    bool noted = false;
+    for (size_t i = 0; i < b.commands.count; i++) {
+        const struct records *records = &b.commands.list[i].records;
+        for (size_t at = 0; at < records->count; at++)
+            noted |= records->list[at].kind == RECORD_CONSUMER && records->list[at].epoch == 1;
+    }
+    assert_true(noted);
+    end(&b);
+}
+
 /* Three updates 10, 11, 12 on disk, none confirmed. */
 static void begin_with_three(struct bench *b) {
     begin_polling(b);
@@ -720,6 +793,9 @@ int main(void) {
         cmocka_unit_test(test_failed_disk_leaves_all_at_telegram),
         cmocka_unit_test(test_given_before_a_crash_is_not_given_again),
         cmocka_unit_test(test_confirmed_before_it_was_on_disk),
+        cmocka_unit_test(test_ahead_is_of_its_epoch),
+        cmocka_unit_test(test_new_consumer_begins_in_this_epoch),
+        cmocka_unit_test(test_first_update_of_an_epoch_is_noted),
         cmocka_unit_test(test_offsets_as_the_api_has_them),
         cmocka_unit_test(test_second_poller_ends_the_first),
         cmocka_unit_test(test_gone_poll_takes_nothing_along),
