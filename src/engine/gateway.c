@@ -102,6 +102,7 @@ static void restore_bot(struct gateway *g, const struct record *record) {
         g->offset = record->offset;
     else
         g->epoch++;
+    g->other_account = record->id != g->options.account;
 }
 
 static void restore_consumer(struct gateway *g, const struct record *record) {
@@ -114,6 +115,10 @@ static void restore_consumer(struct gateway *g, const struct record *record) {
     consumer->epoch = record->epoch;
     consumer->kinds = record->mask;
     consumer->ahead = record->offset;
+    if (g->other_account) {
+        consumer->ahead = 0;
+        consumer->epoch = consumer->epoch < g->epoch ? consumer->epoch : g->epoch - 1;
+    }
     consumer->seen_ms = consumer->seen_saved_ms = record->at_ms;
     /* Its updates may all be gone from the disk: numbers go on behind them. */
     if (g->seq_last < record->seq) {

@@ -32,9 +32,18 @@ uint64_t gateway_kinds(const struct gateway *g) {
 }
 
 /* Its offset says that it had this one: from us, before a crash came between bot and disk, or from
- * Telegram itself. Only just behind the offset, because ids may begin anywhere after a silence. */
+ * Telegram itself. Only in the epoch of that offset and just behind it, because ids may begin
+ * anywhere after a silence. */
 static bool had_it(const struct gateway *g, const struct consumer *c, int64_t id) {
-    return id >= g->offset && id < c->ahead && c->ahead - id <= LIMIT_MAX;
+    return c->epoch == g->epoch && id < c->ahead && c->ahead - id <= LIMIT_MAX;
+}
+
+static bool enter_epoch(struct consumer *c, int64_t epoch) {
+    if (epoch <= c->epoch)
+        return false;
+    c->epoch = epoch;
+    c->ahead = 0;
+    return true;
 }
 
 uint64_t gateway_hidden_for(const struct gateway *g, int64_t id, uint64_t kind_bit) {
@@ -87,6 +96,7 @@ static struct consumer *make_consumer(struct gateway *g, const char *name) {
     g->consumers[slot] =
         (struct consumer){.name = text_copy(name),
                           .confirmed = floor == INT64_MAX ? g->held_first - 1 : floor,
+                          .epoch = g->epoch,
                           .kinds = telegram_kinds_default()};
     for (int64_t seq = g->held_first; seq <= g->seq_last; seq++)
         gateway_held(g, seq)->hidden &= ~(UINT64_C(1) << slot); /* of one who had it before */
@@ -149,6 +159,18 @@ static void confirm(struct gateway *g, struct consumer *c, int64_t offset) {
     }
 }
 
+/* What it lets go of and is not on disk yet: if a crash takes it from us, Telegram gives it again
+ * and `ahead`, which comes to the disk with the confirmation, tells that it was had. */
+static void note_undurable(struct gateway *g, struct consumer *c, int64_t before) {
+    for (int64_t seq = c->confirmed; seq > before && seq >= g->held_first; seq--) {
+        const struct held *held = gateway_held(g, seq);
+        (void)enter_epoch(c, held->epoch);
+        if (held->durable || held->epoch < c->epoch)
+            return;
+        c->ahead = c->ahead > held->id ? c->ahead : held->id + 1;
+    }
+}
+
 static void add_record(struct gateway *g, struct consumer *c, uint64_t ticket,
                        struct records *records) {
     struct record *record = records_add(records, RECORD_CONSUMER);
@@ -190,9 +212,10 @@ void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_comman
 
 /* Answers with what waits; false when nothing does. */
 static bool give(struct gateway *g, struct consumer *c, uint64_t request, int64_t limit,
-                 struct gateway_commands *commands) {
+                 int64_t now, struct gateway_commands *commands) {
     struct buffer body = {0};
     int64_t count = 0;
+    bool other_epoch = false;
     for (int64_t seq = first_of(g, c); seq <= g->seq_last && count < limit; seq++) {
         const struct held *held = gateway_held(g, seq);
         if (is_hidden(g, c, held))
@@ -201,12 +224,14 @@ static bool give(struct gateway *g, struct consumer *c, uint64_t request, int64_
             break;
         buffer_add_text(&body, count == 0 ? "{\"ok\":true,\"result\":[" : ",\n");
         buffer_add(&body, held->body, held->bytes);
-        c->epoch = held->epoch;
+        other_epoch |= enter_epoch(c, held->epoch);
         count++;
     }
     if (count == 0)
         return false;
     buffer_add_text(&body, "]}");
+    if (other_epoch) /* else its next offset, after a crash, would count for the former one */
+        save(g, c, false, now, commands);
     struct gateway_command *command = gateway_add(commands, GATEWAY_DO_ANSWER);
     command->request = request;
     command->body = body;
@@ -244,6 +269,7 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     if (other_kinds)
         c->kinds = event->kinds;
     confirm(g, c, event->offset);
+    note_undurable(g, c, confirmed);
     skip_hidden(g, c);
     c->seen_ms = now;
     bool is_ahead = event->offset > g->offset && event->offset != c->ahead && c->epoch == g->epoch;
@@ -252,7 +278,7 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     bool confirms = c->unsaved || c->confirmed != confirmed || is_ahead;
     if (other_kinds || confirms || now - c->seen_saved_ms > SAVE_SEEN_MS)
         save(g, c, confirms, now, commands);
-    if (!c->confirming && give(g, c, event->request, limit, commands))
+    if (!c->confirming && give(g, c, event->request, limit, now, commands))
         return;
     if (!c->confirming && timeout_s == 0)
         gateway_answer(commands, event->request, empty_answer);
@@ -265,8 +291,10 @@ void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64
     struct consumer *c = gateway_consumer(g, event->consumer, true);
     if (!c)
         return;
+    int64_t confirmed = c->confirmed;
     if (c->confirmed < g->seq_last)
         c->confirmed = g->seq_last;
+    note_undurable(g, c, confirmed);
     save(g, c, true, now, commands);
 }
 
@@ -278,7 +306,7 @@ void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_comma
         skip_hidden(g, c);
         if (!c->parked || c->confirming)
             continue;
-        if (give(g, c, c->parked, c->parked_limit, commands)) {
+        if (give(g, c, c->parked, c->parked_limit, now, commands)) {
             c->parked = 0;
         } else if (now >= c->parked_until) {
             gateway_answer(commands, c->parked, empty_answer);

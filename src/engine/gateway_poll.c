@@ -236,9 +236,9 @@ static bool is_repeat(const struct gateway *g, int64_t id, int64_t now) {
 }
 
 static void take_update(struct gateway *g, const struct telegram_update *update, int64_t now) {
-    uint64_t hidden = gateway_hidden_for(g, update->id, update->kind_bit);
     if (update->id < g->offset)
         g->epoch++;
+    uint64_t hidden = gateway_hidden_for(g, update->id, update->kind_bit);
     struct held *held = hold(g, update->raw.data, update->raw.size);
     held->id = update->id;
     held->epoch = g->epoch;

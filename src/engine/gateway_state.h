@@ -26,8 +26,8 @@ struct consumer {
     char *name; /* NULL: the slot is free */
     bool declared;
     int64_t confirmed; /* seq */
-    int64_t epoch;     /* of what it was last given */
-    int64_t ahead;     /* highest offset it polled with beyond what we have, see had_it() */
+    int64_t epoch;     /* highest of what it was given; a new one's is the present one */
+    int64_t ahead;     /* of that epoch: offset it polled with beyond what we have, see had_it() */
     uint64_t kinds;
     int64_t seen_ms, seen_saved_ms;
     uint64_t confirming; /* ticket of the last confirmation not yet on disk, 0: none */
@@ -59,7 +59,7 @@ struct send {
 struct gateway {
     struct gateway_options options;
     uint64_t random, tickets, orders, round;
-    bool closed;
+    bool closed, other_account; /* than the one on disk */
 
     enum poller_state poller;
     int64_t poller_until;
