@@ -205,6 +205,22 @@ static void test_liquidation_of_a_short(void **state) {
     execution_shows(world, "0.execType", "BustTrade");
 }
 
+/* A price where the market cannot go is no reason to end anybody. */
+static void test_no_liquidation_beyond_the_bounds(void **state) {
+    struct world *world = *state;
+    order(world, 0, "Sell", "0.001", "", "");
+    position_shows(world, "liqPrice", "");
+    price(world, "1999999.8");
+    position_shows(world, "side", "Sell");
+    run_control(world, "set_price", "{'symbol':'SOLUSDT','price':'10'}");
+    check(world, 0, "/v5/order/create", /* its own would be 0.0094 */
+          "{'category':'linear','symbol':'SOLUSDT','side':'Buy','orderType':'Market',"
+          "'qty':'804.9'}");
+    shows(world, "/v5/position/list", "category=linear&symbol=SOLUSDT", "list.0.liqPrice", "");
+    run_control(world, "set_price", "{'symbol':'SOLUSDT','price':'0.02'}");
+    shows(world, "/v5/position/list", "category=linear&symbol=SOLUSDT", "list.0.side", "Buy");
+}
+
 /* No sum of random trades loses or makes money: the balance is what the fills say. */
 static void test_books_add_up(void **state) {
     struct world *world = *state;
@@ -259,6 +275,7 @@ int main(void) {
         WORLD_TEST(test_switch_mode),
         WORLD_TEST(test_liquidation),
         WORLD_TEST(test_liquidation_of_a_short),
+        WORLD_TEST(test_no_liquidation_beyond_the_bounds),
         WORLD_TEST(test_books_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
