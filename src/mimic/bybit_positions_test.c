@@ -134,6 +134,7 @@ static void test_trading_stop(void **state) {
     trading_stop(world, 10001, ",'takeProfit':'63000'");
     trading_stop(world, 10001, ",'stopLoss':'60000.05'");
     trading_stop(world, 10001, ",'stopLoss':60000");
+    trading_stop(world, 10001, ",'takeProfit':'1999999.9'"); /* price_max */
     trading_stop(world, 10001, ",'trailingStop':'100'");
     trading_stop(world, 0, ",'stopLoss':'60000','takeProfit':'70000'");
     trading_stop(world, 34040, ",'stopLoss':'60000'");
@@ -146,6 +147,26 @@ static void test_trading_stop(void **state) {
     assert_int_equal(count_of(world, "/v5/order/realtime", OPEN), 1);
     price(world, "61000");
     position_shows(world, "side", "");
+}
+
+static void test_what_a_trading_stop_needs(void **state) {
+    struct world *world = *state;
+    static const struct {
+        const char *more;
+        int64_t code;
+    } rows[] = {{"", 10001},
+                {",'tpslMode':'Full'", 10001},
+                {",'positionIdx':0", 10001},
+                {",'tpslMode':'Full','positionIdx':1", 10001},
+                {",'tpslMode':'Full','positionIdx':'x'", 10001},
+                {",'tpslMode':'Partial','positionIdx':0", 10001},
+                {",'tpslMode':'Full','positionIdx':0", 0}};
+    order(world, 0, "Buy", "0.01", "", "");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_FREE char *text = text_format(
+            "{'category':'linear','symbol':'BTCUSDT','stopLoss':'60000'%s}", rows[i].more);
+        check(world, rows[i].code, "/v5/position/trading-stop", text);
+    }
 }
 
 static void leverage(struct world *world, int64_t code, const char *buy, const char *sell) {
@@ -271,6 +292,7 @@ int main(void) {
         WORLD_TEST(test_stop_of_a_partly_filled_order),
         WORLD_TEST(test_stop_comes_again),
         WORLD_TEST(test_trading_stop),
+        WORLD_TEST(test_what_a_trading_stop_needs),
         WORLD_TEST(test_leverage),
         WORLD_TEST(test_switch_mode),
         WORLD_TEST(test_liquidation),
