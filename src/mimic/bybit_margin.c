@@ -153,7 +153,7 @@ void paper_handle_account_info(struct paper_call *call) {
 void paper_handle_fee_rate(struct paper_call *call) {
     const char *symbol = paper_arg(call->args, "symbol");
     size_t only = PAPER_SYMBOLS;
-    if (*symbol && !paper_call_symbol(call, &only))
+    if (*symbol ? !paper_call_symbol(call, &only) : !paper_call_linear(call))
         return;
     json_t *list = json_array();
     for (size_t i = 0; i < PAPER_SYMBOLS; i++) {

@@ -268,7 +268,17 @@ static void test_instruments(void **state) {
     struct world *world = *state;
     const char *path = "/v5/market/instruments-info";
     assert_int_equal(count_of(world, path, "category=linear"), 3);
-    assert_int_equal(count_of(world, path, "category=spot"), 0);
+    static const char *const foreign[] = {"",
+                                          "category=",
+                                          "category=spot",
+                                          "category=inverse",
+                                          "symbol=BTCUSDT",
+                                          "category=spot&symbol=BTCUSDT"};
+    for (size_t i = 0; i < COUNT_OF(foreign); i++) {
+        check(world, 10001, path, foreign[i]);
+        check(world, 10001, "/v5/market/tickers", foreign[i]);
+        check(world, 10001, "/v5/account/fee-rate", foreign[i]);
+    }
     assert_int_equal(count_of(world, path, OPEN), 1);
     check(world, 10001, path, "category=linear&symbol=XYZUSDT");
     static const char *const rows[][2] = {{"list.0.priceFilter.tickSize", "0.10"},

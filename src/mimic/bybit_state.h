@@ -290,6 +290,8 @@ void paper_handle_create(struct paper_call *call);
 void paper_handle_amend(struct paper_call *call);
 void paper_handle_cancel(struct paper_call *call);
 void paper_handle_cancel_all(struct paper_call *call);
+/* true: the category is linear; else the call has failed. */
+bool paper_call_linear(struct paper_call *call);
 /* true: the category is linear and the symbol known; else the call has failed. */
 bool paper_call_symbol(struct paper_call *call, size_t *ret);
 
