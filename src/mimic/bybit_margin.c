@@ -79,7 +79,8 @@ bool paper_can_afford(const struct paper_account *account, const struct paper_or
 
 /* --- liquidation -------------------------------------------------------------------------- */
 
-/* The price where equity = maintenance margin, all other prices as they are. */
+/* The price where equity = maintenance margin, all other prices as they are. Nowhere when the
+ * market would have to leave its bounds for it; on the other bound when it is due at any price. */
 struct decimal paper_liquidation_price(const struct paper_account *account, size_t symbol) {
     const struct paper_position *position = &account->positions[symbol];
     if (position->side == SIDE_NONE)
@@ -95,7 +96,10 @@ struct decimal paper_liquidation_price(const struct paper_account *account, size
         buy ? paper_minus(one, paper_maintenance_rate) : paper_plus(one, paper_maintenance_rate);
     struct decimal price = paper_divided(buy ? paper_minus(cost, other) : paper_plus(cost, other),
                                          paper_times(position->size, rate));
-    return decimal_sign(price) > 0 ? price : decimal_of(0);
+    struct decimal least = paper_market_least(symbol), most = paper_instruments[symbol].price_max;
+    if (buy ? paper_less(price, least) : paper_less(most, price))
+        return decimal_of(0);
+    return buy ? paper_smaller(price, most) : larger(price, least);
 }
 
 static void close_for_good(struct paper_account *account, size_t symbol) {
@@ -149,7 +153,7 @@ void paper_handle_account_info(struct paper_call *call) {
 void paper_handle_fee_rate(struct paper_call *call) {
     const char *symbol = paper_arg(call->args, "symbol");
     size_t only = PAPER_SYMBOLS;
-    if (*symbol && !paper_call_symbol(call, &only))
+    if (*symbol ? !paper_call_symbol(call, &only) : !paper_call_linear(call))
         return;
     json_t *list = json_array();
     for (size_t i = 0; i < PAPER_SYMBOLS; i++) {

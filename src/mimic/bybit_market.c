@@ -66,12 +66,16 @@ size_t paper_symbol_find(const char *symbol) {
     return i;
 }
 
+struct decimal paper_market_least(size_t symbol) {
+    return paper_plus(paper_instruments[symbol].tick, paper_instruments[symbol].tick);
+}
+
 struct decimal paper_market_round(size_t symbol, struct decimal price) {
     const struct paper_instrument *instrument = &paper_instruments[symbol];
-    struct decimal rounded, least = paper_plus(instrument->tick, instrument->tick);
+    struct decimal rounded, least = paper_market_least(symbol);
     if (paper_less(instrument->price_max, price))
         price = instrument->price_max;
-    if (paper_less(price, least)) /* so that the bid is a price too */
+    if (paper_less(price, least))
         price = least;
     return decimal_round(price, instrument->tick, DECIMAL_NEAREST, &rounded) ? price : rounded;
 }

@@ -66,13 +66,18 @@ static size_t count_open(const struct paper_account *account, size_t symbol, boo
 
 /* --- what a create says ------------------------------------------------------------------- */
 
-bool paper_call_symbol(struct paper_call *call, size_t *ret) {
+bool paper_call_linear(struct paper_call *call) {
     const char *category = paper_arg(call->args, "category");
+    if (strcmp(category, "linear") == 0)
+        return true;
+    paper_fail(call, 10001, *category ? "Not supported category" : "Illegal category");
+    return false;
+}
+
+bool paper_call_symbol(struct paper_call *call, size_t *ret) {
     const char *symbol = paper_arg(call->args, "symbol");
-    if (strcmp(category, "linear") != 0) {
-        paper_fail(call, 10001, *category ? "Not supported category" : "Illegal category");
+    if (!paper_call_linear(call))
         return false;
-    }
     *ret = paper_symbol_find(symbol);
     if (*ret < PAPER_SYMBOLS)
         return true;

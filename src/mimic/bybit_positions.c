@@ -210,8 +210,9 @@ static bool wanted_price(struct paper_call *call, size_t symbol, const char *nam
         paper_fail(call, 10001, "params error: %s must be a decimal text", name);
         return false;
     }
-    if (!decimal_is_multiple(*ret, paper_instruments[symbol].tick)) {
-        paper_fail(call, 10001, "%s is not a multiple of the tick size", name);
+    if (!decimal_is_multiple(*ret, paper_instruments[symbol].tick) ||
+        paper_less(paper_instruments[symbol].price_max, *ret)) {
+        paper_fail(call, 10001, "%s is not within the price filter", name);
         return false;
     }
     return true;
@@ -219,8 +220,10 @@ static bool wanted_price(struct paper_call *call, size_t symbol, const char *nam
 
 static bool trading_stop_fits(struct paper_call *call) {
     const char *mode = paper_arg(call->args, "tpslMode");
-    if (*mode && strcmp(mode, "Full") != 0) {
-        paper_fail(call, 10001, "this exchange knows tpslMode Full only");
+    if (strcmp(mode, "Full") != 0) {
+        paper_fail(call, 10001,
+                   *mode ? "this exchange knows tpslMode Full only"
+                         : "params error: tpslMode is required");
         return false;
     }
     if (*paper_arg(call->args, "trailingStop") &&
@@ -228,7 +231,7 @@ static bool trading_stop_fits(struct paper_call *call) {
         paper_fail(call, 10001, "this exchange knows no trailing stop");
         return false;
     }
-    if (paper_arg_int(call->args, "positionIdx", 0) != 0) {
+    if (paper_arg_int(call->args, "positionIdx", -1) != 0) { /* it must be given */
         paper_fail(call, 10001, "position idx not match position mode");
         return false;
     }

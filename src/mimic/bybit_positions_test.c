@@ -134,6 +134,7 @@ static void test_trading_stop(void **state) {
     trading_stop(world, 10001, ",'takeProfit':'63000'");
     trading_stop(world, 10001, ",'stopLoss':'60000.05'");
     trading_stop(world, 10001, ",'stopLoss':60000");
+    trading_stop(world, 10001, ",'takeProfit':'1999999.9'"); /* price_max */
     trading_stop(world, 10001, ",'trailingStop':'100'");
     trading_stop(world, 0, ",'stopLoss':'60000','takeProfit':'70000'");
     trading_stop(world, 34040, ",'stopLoss':'60000'");
@@ -146,6 +147,26 @@ static void test_trading_stop(void **state) {
     assert_int_equal(count_of(world, "/v5/order/realtime", OPEN), 1);
     price(world, "61000");
     position_shows(world, "side", "");
+}
+
+static void test_what_a_trading_stop_needs(void **state) {
+    struct world *world = *state;
+    static const struct {
+        const char *more;
+        int64_t code;
+    } rows[] = {{"", 10001},
+                {",'tpslMode':'Full'", 10001},
+                {",'positionIdx':0", 10001},
+                {",'tpslMode':'Full','positionIdx':1", 10001},
+                {",'tpslMode':'Full','positionIdx':'x'", 10001},
+                {",'tpslMode':'Partial','positionIdx':0", 10001},
+                {",'tpslMode':'Full','positionIdx':0", 0}};
+    order(world, 0, "Buy", "0.01", "", "");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_FREE char *text = text_format(
+            "{'category':'linear','symbol':'BTCUSDT','stopLoss':'60000'%s}", rows[i].more);
+        check(world, rows[i].code, "/v5/position/trading-stop", text);
+    }
 }
 
 static void leverage(struct world *world, int64_t code, const char *buy, const char *sell) {
@@ -205,6 +226,22 @@ static void test_liquidation_of_a_short(void **state) {
     execution_shows(world, "0.execType", "BustTrade");
 }
 
+/* A price where the market cannot go is no reason to end anybody. */
+static void test_no_liquidation_beyond_the_bounds(void **state) {
+    struct world *world = *state;
+    order(world, 0, "Sell", "0.001", "", "");
+    position_shows(world, "liqPrice", "");
+    price(world, "1999999.8");
+    position_shows(world, "side", "Sell");
+    run_control(world, "set_price", "{'symbol':'SOLUSDT','price':'10'}");
+    check(world, 0, "/v5/order/create", /* its own would be 0.0094 */
+          "{'category':'linear','symbol':'SOLUSDT','side':'Buy','orderType':'Market',"
+          "'qty':'804.9'}");
+    shows(world, "/v5/position/list", "category=linear&symbol=SOLUSDT", "list.0.liqPrice", "");
+    run_control(world, "set_price", "{'symbol':'SOLUSDT','price':'0.02'}");
+    shows(world, "/v5/position/list", "category=linear&symbol=SOLUSDT", "list.0.side", "Buy");
+}
+
 /* No sum of random trades loses or makes money: the balance is what the fills say. */
 static void test_books_add_up(void **state) {
     struct world *world = *state;
@@ -255,10 +292,12 @@ int main(void) {
         WORLD_TEST(test_stop_of_a_partly_filled_order),
         WORLD_TEST(test_stop_comes_again),
         WORLD_TEST(test_trading_stop),
+        WORLD_TEST(test_what_a_trading_stop_needs),
         WORLD_TEST(test_leverage),
         WORLD_TEST(test_switch_mode),
         WORLD_TEST(test_liquidation),
         WORLD_TEST(test_liquidation_of_a_short),
+        WORLD_TEST(test_no_liquidation_beyond_the_bounds),
         WORLD_TEST(test_books_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,12 +8,8 @@ static bool symbols_of(struct paper_call *call, size_t *ret_first, size_t *ret_e
     const char *symbol = paper_arg(call->args, "symbol");
     *ret_first = 0;
     *ret_end = PAPER_SYMBOLS;
-    if (!*symbol) {
-        bool linear = strcmp(paper_arg(call->args, "category"), "linear") == 0;
-        if (!linear)
-            *ret_end = 0; /* nothing is listed elsewhere */
-        return true;
-    }
+    if (!*symbol)
+        return paper_call_linear(call);
     if (!paper_call_symbol(call, ret_first))
         return false;
     *ret_end = *ret_first + 1;

@@ -256,6 +256,35 @@ static uint64_t cursor_of(const char *text) {
     return text_to_int(digits, 1, INT64_MAX, &number) == 0 ? (uint64_t)number : UINT64_MAX;
 }
 
+/* 0: none is given. false: the call has failed. */
+static bool read_time(struct paper_call *call, const char *name, int64_t *ret) {
+    const char *text = paper_arg(call->args, name);
+    *ret = 0;
+    if (!*text || text_to_int(text, 0, INT64_MAX / 2, ret) == 0)
+        return true;
+    paper_fail(call, 10001, "params error: %s invalid", name);
+    return false;
+}
+
+/* A list spans seven days: from the one time that is given, or until now. An order that is named is
+ * found at any time. false: the call has failed. */
+static bool read_span(struct paper_call *call, struct wanted *ret) {
+    const int64_t span = 7 * (int64_t)PAPER_DAY_MS;
+    int64_t from, until;
+    if (!read_time(call, "startTime", &from) || !read_time(call, "endTime", &until))
+        return false;
+    if (from && until && until - from > span) {
+        paper_fail(call, 10001,
+                   "The time range between startTime and endTime cannot exceed 7 days");
+        return false;
+    }
+    if (*ret->id || *ret->link_id)
+        return true;
+    ret->from = from ? from : (until ? until : paper_time(call->sim)) - span;
+    ret->until = until ? until : from ? from + span : INT64_MAX;
+    return true;
+}
+
 /* false: the call has failed. `needs`: one of symbol, settleCoin, baseCoin. */
 static bool read_wanted(struct paper_call *call, bool needs, int64_t usual, int64_t most,
                         struct wanted *ret) {
@@ -266,8 +295,8 @@ static bool read_wanted(struct paper_call *call, bool needs, int64_t usual, int6
                            paper_arg(args, "orderLinkId"),
                            paper_arg(args, "orderStatus"),
                            paper_arg(args, "execType"),
-                           paper_arg_int(args, "startTime", 0),
-                           paper_arg_int(args, "endTime", INT64_MAX),
+                           INT64_MIN,
+                           INT64_MAX,
                            paper_arg_int(args, "limit", usual),
                            UINT64_MAX};
     if (*paper_arg(args, "symbol") || strcmp(paper_arg(args, "category"), "linear") != 0) {
@@ -281,12 +310,6 @@ static bool read_wanted(struct paper_call *call, bool needs, int64_t usual, int6
     }
     if (ret->limit < 1 || ret->limit > most)
         ret->limit = ret->limit < 1 ? usual : most;
-    if (ret->until != INT64_MAX && ret->from &&
-        ret->until - ret->from > 7 * (int64_t)PAPER_DAY_MS) {
-        paper_fail(call, 10001,
-                   "The time range between startTime and endTime cannot exceed 7 days");
-        return false;
-    }
     if (*paper_arg(args, "cursor"))
         ret->before = cursor_of(paper_arg(args, "cursor"));
     return true;
@@ -349,7 +372,7 @@ void paper_handle_realtime(struct paper_call *call) {
 
 void paper_handle_history(struct paper_call *call) {
     struct wanted wanted;
-    if (read_wanted(call, false, 20, 50, &wanted))
+    if (read_wanted(call, false, 20, 50, &wanted) && read_span(call, &wanted))
         list_orders(call, &wanted, false, true);
 }
 
@@ -366,7 +389,7 @@ static bool execution_wanted(const struct wanted *wanted, const struct paper_exe
 void paper_handle_executions(struct paper_call *call) {
     struct wanted wanted;
     struct paper_account *account = call->account;
-    if (!read_wanted(call, false, 50, 100, &wanted))
+    if (!read_wanted(call, false, 50, 100, &wanted) || !read_span(call, &wanted))
         return;
     json_t *list = json_array();
     uint64_t end = account->execution_next, last = 0;

@@ -208,11 +208,77 @@ static void test_times_of_lists(void **state) {
     assert_int_equal(count_of(world, "/v5/execution/list", "category=linear&execType=Funding"), 0);
 }
 
+static size_t count_in(struct world *world, int64_t from_day, int64_t until_day) {
+    const int64_t day = 86400000, start = 1795310513000;
+    AUTO_FREE char *from = text_format("&startTime=%lld", (long long)(start + from_day * day));
+    AUTO_FREE char *until = text_format("&endTime=%lld", (long long)(start + until_day * day));
+    AUTO_FREE char *query =
+        text_format("category=linear%s%s", from_day < 0 ? "" : from, until_day < 0 ? "" : until);
+    size_t count = count_of(world, "/v5/execution/list", query);
+    assert_int_equal(count_of(world, "/v5/order/history", query), count);
+    return count;
+}
+
+/* Whatever is missing, a list spans seven days. */
+static void test_seven_days(void **state) {
+    struct world *world = *state;
+    const int64_t day = 86400000;
+    order(world, 0, "Buy", "0.001", "", ",'orderLinkId':'one'"); /* day 0 */
+    world->now += 7 * day + 1;
+    order(world, 0, "Buy", "0.001", "", "");
+    world->now += 4 * day - 1; /* day 11 */
+    order(world, 0, "Buy", "0.001", "", "");
+    assert_int_equal(count_in(world, -1, -1), 2);
+    assert_int_equal(count_in(world, 0, -1), 1);
+    assert_int_equal(count_in(world, 1, -1), 1);
+    assert_int_equal(count_in(world, 8, -1), 1);
+    assert_int_equal(count_in(world, -1, 7), 1);
+    assert_int_equal(count_in(world, -1, 11), 2);
+    assert_int_equal(count_in(world, -1, 0), 1);
+    assert_int_equal(count_in(world, 0, 7), 1);
+    assert_int_equal(count_in(world, 5, 11), 2);
+    /* One order is found at any time. */
+    assert_int_equal(count_of(world, "/v5/order/history", "category=linear&orderLinkId=one"), 1);
+    assert_int_equal(count_of(world, "/v5/execution/list", "category=linear&orderLinkId=one"), 1);
+    order(world, 0, "Buy", "0.001", "50000", "");
+    world->now += 30 * day; /* and what is open always */
+    assert_int_equal(count_of(world, "/v5/order/realtime", OPEN), 1);
+}
+
+static void test_times_that_are_none(void **state) {
+    struct world *world = *state;
+    static const char *const rows[] = {"startTime=-9223372036854775807&endTime=9223372036854775806",
+                                       "startTime=-9223372036854775808",
+                                       "endTime=9223372036854775807",
+                                       "startTime=9223372036854775807",
+                                       "startTime=-1",
+                                       "endTime=-1",
+                                       "startTime=x",
+                                       "endTime=1e12",
+                                       "startTime=1&endTime=604800002"};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_FREE char *query = text_format("category=linear&%s", rows[i]);
+        check(world, 10001, "/v5/execution/list", query);
+        check(world, 10001, "/v5/order/history", query);
+    }
+    check(world, 0, "/v5/execution/list", "category=linear&startTime=&endTime=0");
+}
+
 static void test_instruments(void **state) {
     struct world *world = *state;
     const char *path = "/v5/market/instruments-info";
     assert_int_equal(count_of(world, path, "category=linear"), 3);
-    assert_int_equal(count_of(world, path, "category=spot"), 0);
+    static const char *const foreign[] = {"",
+                                          "category=",
+                                          "category=spot",
+                                          "category=inverse",
+                                          "symbol=BTCUSDT",
+                                          "category=spot&symbol=BTCUSDT"};
+    for (size_t i = 0; i < COUNT_OF(foreign); i++) {
+        check(world, 10001, path, foreign[i]);
+        check(world, 10001, "/v5/market/tickers", foreign[i]);
+        check(world, 10001, "/v5/account/fee-rate", foreign[i]);
+    }
     assert_int_equal(count_of(world, path, OPEN), 1);
     check(world, 10001, path, "category=linear&symbol=XYZUSDT");
     static const char *const rows[][2] = {{"list.0.priceFilter.tickSize", "0.10"},
@@ -271,6 +337,8 @@ int main(void) {
         WORLD_TEST(test_what_a_list_needs),
         WORLD_TEST(test_ended_orders_by_id),
         WORLD_TEST(test_times_of_lists),
+        WORLD_TEST(test_seven_days),
+        WORLD_TEST(test_times_that_are_none),
         WORLD_TEST(test_instruments),
         WORLD_TEST(test_tickers),
         WORLD_TEST(test_orderbook_and_kline),

@@ -256,7 +256,9 @@ void paper_market_advance(struct exchange_sim *sim, int64_t now);
 int64_t paper_market_deadline(const struct exchange_sim *sim);
 /* The market goes to `price`; everything on the way triggers and fills in order. */
 void paper_move(struct exchange_sim *sim, size_t symbol, struct decimal price);
-/* On a tick, within the instrument's bounds; at least one tick. */
+/* The lowest price where the market goes: two ticks, so that the bid is a price too. */
+struct decimal paper_market_least(size_t symbol);
+/* On a tick, within the bounds: paper_market_least() and the instrument's price_max. */
 struct decimal paper_market_round(size_t symbol, struct decimal price);
 /* bybit_public.c */
 void paper_handle_time(struct paper_call *call);
@@ -288,6 +290,8 @@ void paper_handle_create(struct paper_call *call);
 void paper_handle_amend(struct paper_call *call);
 void paper_handle_cancel(struct paper_call *call);
 void paper_handle_cancel_all(struct paper_call *call);
+/* true: the category is linear; else the call has failed. */
+bool paper_call_linear(struct paper_call *call);
 /* true: the category is linear and the symbol known; else the call has failed. */
 bool paper_call_symbol(struct paper_call *call, size_t *ret);
 
