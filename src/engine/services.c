@@ -482,7 +482,8 @@ void services_step(struct services *services, const struct service_event *event)
     must(event->index < services->count && event->kind < SERVICE_EVENT_COUNT);
     if (event->kind == SERVICE_EVENT_DOWN)
         mark_dependents_down(services, event);
-    if (event->kind == SERVICE_EVENT_UP && !services->ending)
+    bool up = event->kind == SERVICE_EVENT_UP || event->kind == SERVICE_EVENT_RESTART;
+    if (up && !services->ending)
         mark_needs_up(services, event);
     step_one(services, event);
     settle(services, event->now_ms, event->random);

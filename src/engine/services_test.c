@@ -99,6 +99,14 @@ static void test_up_brings_what_it_needs(void **state) {
     assert_int_equal(state_of(LONE), SERVICE_STOPPED);
 }
 
+/* A restart of one that is down is a start: else it would wait for ever for a need that nobody
+ * wants. */
+static void test_restart_brings_what_it_needs(void **state) {
+    give(SERVICE_EVENT_RESTART, BOT);
+    assert_int_equal(commands_of(SERVICE_COMMAND_START, DB), 1);
+    assert_int_equal(state_of(API), SERVICE_WAITING);
+}
+
 static void test_stop_goes_backwards(void **state) {
     all_up();
     give(SERVICE_EVENT_DOWN, DB);
@@ -295,6 +303,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_starts_in_order_of_needs),
         TEST(test_up_brings_what_it_needs),
+        TEST(test_restart_brings_what_it_needs),
         TEST(test_stop_goes_backwards),
         TEST(test_crash_restarts_only_that_one),
         TEST(test_fails_after_max_and_tries_again_later),

@@ -69,6 +69,14 @@ def planted_program(folder, path, old, new):
     return program
 
 
+class ReplayTests(unittest.TestCase):
+    def test_a_seed_plays_the_same_run_again(self):
+        runs = [run([BUILD / PROGRAM, "--seed", 3, "--steps", 2000, "--trace"]) for _ in range(2)]
+        self.assertEqual(runs[0].returncode, 0, runs[0].stdout[-2000:])
+        self.assertGreater(len(runs[0].stdout.splitlines()), 500)
+        self.assertEqual(runs[0].stdout, runs[1].stdout)
+
+
 class PlantTests(unittest.TestCase):
     def find(self, invariant, path, old, new):
         with tempfile.TemporaryDirectory() as folder:
@@ -155,6 +163,13 @@ class PlantTests(unittest.TestCase):
         self.find("no accepted alert lost", "tests/world/world_trader.c",
                   ".key = text_format(\"%s-%lld\", trader->tag, (long long)outbox->id),",
                   ".key = text_format(\"%s-%s\", trader->tag, outbox->type),")
+
+    def test_a_hung_service_is_started_before_it_has_ended(self):
+        self.find("no service runs twice", "src/engine/services.c",
+                  "    tell(step, \"unhealthy\", \"%s; restarting it\", why);\n"
+                  "    begin_stop(step, true);\n",
+                  "    tell(step, \"unhealthy\", \"%s; restarting it\", why);\n"
+                  "    set_state(step, SERVICE_BACKOFF, 500);\n")
 
 
 if __name__ == "__main__":

@@ -139,6 +139,8 @@ static void weather(struct world *w, uint64_t number) {
         trader_place(w);
     if (dice(w, 10) == 0)
         trader_cancel(w);
+    if (dice(w, 15) == 0)
+        keeper_wish(w);
     if (dice(w, 3) == 0)
         exchange_move_price(w);
     if (chance(w, w->rates.hand))
@@ -274,12 +276,14 @@ static void converge(struct world *w) {
 
 static void end(struct world *w) {
     for (enum program p = HUB; p < PROGRAMS; p++) {
+        if (w->lives[p].up) /* the others have been ended already */
+            rules[p]->crash(w);
         w->lives[p].up = false;
-        rules[p]->crash(w);
     }
     for (size_t i = 0; i < PROGRAMS; i++)
         disk_deinit(&w->disks[i]);
     checks_end(w);
+    free(w->keeper);
     telegram_end(w);
     exchange_end(w);
     net_deinit(w);

@@ -199,6 +199,7 @@ extern const struct program_rules hub_rules, trader_rules, keeper_rules, bot_rul
 void hub_gone(struct world *w, uint64_t number); /* the caller of a parked call has left */
 void trader_place(struct world *w);              /* a person wants something */
 void trader_cancel(struct world *w);
+void keeper_wish(struct world *w);
 const struct orders *trader_orders(const struct world *w); /* NULL: not up */
 const struct positions *trader_positions(const struct world *w);
 /* Nothing is under way or waits; else a sentence says what does (the caller frees). */
