@@ -143,12 +143,9 @@ void gateway_declare(struct gateway *g, const char *name) {
 
 static void on_start(struct gateway *g, const struct gateway_event *event, int64_t now,
                      struct gateway_commands *commands) {
-    gateway_save_declared(g, now, commands); /* before anything is let go */
     g->disk_dropped = g->held_first - 1;
-    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
-        if (g->consumers[i].confirmed > g->seq_last)
-            g->consumers[i].confirmed = g->seq_last;
-    gateway_wake_consumers(g, now, commands); /* lets go of what was loaded only for its id */
+    gateway_start_consumers(g, now, commands); /* before anything is let go */
+    gateway_wake_consumers(g, now, commands);  /* lets go of what was loaded only for its id */
     g->hourly_ms = now + HOUR_MS;
 }
 
@@ -164,8 +161,9 @@ static void on_timer(struct gateway *g, const struct gateway_event *event, int64
 
 static void on_stored(struct gateway *g, const struct gateway_event *event, int64_t now,
                       struct gateway_commands *commands) {
+    gateway_on_stored_consumer(g, event);
     if (!gateway_on_stored_updates(g, event, now, commands))
-        gateway_on_stored_consumer(g, event, now, commands);
+        gateway_wake_consumers(g, now, commands);
 }
 
 static void on_gone(struct gateway *g, const struct gateway_event *event, int64_t now,

@@ -171,11 +171,9 @@ static void note_undurable(struct gateway *g, struct consumer *c, int64_t before
     }
 }
 
-static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
-                 struct gateway_commands *commands) {
-    struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
-    command->ticket = ++g->tickets;
-    struct record *record = records_add(&command->records, RECORD_CONSUMER);
+static void add_row(const struct gateway *g, struct consumer *c, uint64_t ticket,
+                    struct records *records) {
+    struct record *record = records_add(records, RECORD_CONSUMER);
     record->bot = text_copy(g->options.bot);
     record->consumer = text_copy(c->name);
     record->slot = (uint32_t)(c - g->consumers);
@@ -184,19 +182,40 @@ static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
     record->mask = c->kinds;
     record->offset = c->ahead;
     record->at_ms = c->seen_ms; /* 0: declared, and never polled yet */
+    c->saving = ticket;
+}
+
+static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
+                 struct gateway_commands *commands) {
+    struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
+    command->ticket = ++g->tickets;
+    add_row(g, c, command->ticket, &command->records);
     c->seen_saved_ms = now;
-    c->saving = command->ticket;
     gateway_let_go(g, &command->records);
     if (wait)
         c->confirming = command->ticket;
 }
 
-/* A declared one counts from its declaration: a restart before its first poll must not let go of
- * what waits for it. */
-void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_commands *commands) {
+void gateway_add_unsaved(struct gateway *g, uint64_t ticket, struct records *records) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
-        if (g->consumers[i].declared && g->consumers[i].seen_saved_ms == 0)
-            save(g, &g->consumers[i], false, now, commands);
+        if (g->consumers[i].name && g->consumers[i].unsaved)
+            add_row(g, &g->consumers[i], ticket, records);
+}
+
+/* A declared one counts from its declaration: a restart before its first poll must not let go of
+ * what waits for it. Another may have confirmed an update that did not reach the disk: its number
+ * is given to the next one, which that confirmation must not meet there. */
+void gateway_start_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
+        struct consumer *c = &g->consumers[i];
+        if (!c->name)
+            continue;
+        c->unsaved = c->confirmed > g->seq_last;
+        if (c->unsaved)
+            c->confirmed = g->seq_last;
+        if (c->unsaved || (c->declared && c->seen_saved_ms == 0))
+            save(g, c, false, now, commands);
+    }
 }
 
 /* Answers with what waits; false when nothing does. */
@@ -311,10 +330,10 @@ void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_comma
     }
 }
 
-/* When the disk failed, the confirmation stands in memory and is written with the next poll. The
- * consumer is answered: a bot that stands still would be worse than a repeat after a crash. */
-void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event, int64_t now,
-                                struct gateway_commands *commands) {
+/* When the disk failed, the confirmation stands in memory and is written with the next poll or
+ * the next updates. The consumer is answered: a bot that stands still would be worse than a repeat
+ * after a crash. */
+void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         struct consumer *c = &g->consumers[i];
         if (!c->name || event->ticket == 0)
@@ -326,7 +345,6 @@ void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *e
             c->unsaved = event->r < 0;
         }
     }
-    gateway_wake_consumers(g, now, commands);
 }
 
 /* With the last consumer goes the knowledge of what was confirmed: what is on disk only for its

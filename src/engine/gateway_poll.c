@@ -88,6 +88,7 @@ static void save(struct gateway *g, struct gateway_commands *commands) {
     bot->offset = g->offset;
     bot->epoch = g->epoch;
     bot->at_ms = g->last_update_ms;
+    gateway_add_unsaved(g, command->ticket, &command->records);
     g->unsaved = false;
     g->poller = POLLER_SAVING;
 }

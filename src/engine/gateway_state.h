@@ -32,7 +32,7 @@ struct consumer {
     int64_t seen_ms, seen_saved_ms;
     uint64_t confirming; /* ticket of the last confirmation not yet on disk, 0: none */
     uint64_t saving;     /* ticket of its last record not yet on disk, 0: none */
-    bool unsaved;        /* the disk refused it: written again with the next poll */
+    bool unsaved;        /* not on disk as it is: written with the next poll or updates */
     uint64_t confirmed_count;
     uint64_t parked; /* request, 0: none */
     int64_t parked_until, parked_limit;
@@ -115,12 +115,13 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
                     struct gateway_commands *commands);
 void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64_t now,
                      struct gateway_commands *commands);
-void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event, int64_t now,
-                                struct gateway_commands *commands);
+void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event);
+/* Into a commit of updates: a position that is only in memory is never behind a number on disk. */
+void gateway_add_unsaved(struct gateway *g, uint64_t ticket, struct records *records);
 void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
 void gateway_let_go(struct gateway *g, struct records *records); /* what all have confirmed */
 void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
-void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_commands *commands);
+void gateway_start_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
 struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
 uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */
 bool gateway_is_read(const struct gateway *g);

@@ -273,6 +273,39 @@ static void test_first_update_of_an_epoch_is_noted(void **state) {
     end(&b);
 }
 
+static void add_update_row(struct records *disk, int64_t seq, uint64_t hidden) {
+    struct record *row = records_add(disk, RECORD_UPDATE);
+    row->seq = seq;
+    row->id = seq + 9;
+    row->mask = hidden;
+    row->body = text_copy("{O}");
+    row->body_bytes = 3;
+}
+
+/* The disk has a confirmation of number 6 and not its update, whose commit failed. The number goes
+ * to another update, and both programs crash before that one is confirmed. */
+static void test_confirmed_number_is_not_used_again(void **state) {
+    struct bench b;
+    struct records disk = {0};
+    begin_polling(&b);
+    for (int time = 1; time <= 2; time++) {
+        for (int64_t seq = 1; seq <= 5; seq++)
+            add_update_row(&disk, seq, 0);
+        if (time == 2) { /* of the first hub only the new update reached the disk */
+            struct telegram_update list[] = {update(15, "{N}")};
+            feed(&b, polled(list, 1));
+            keep(&b, &disk);
+        }
+        add_bot_row(&disk, 7, 15, 0);
+        add_consumer_row(&disk, 0, 0);
+        disk.list[disk.count - 1].seq = 6;
+        restart(&b, &disk);
+    }
+    ask(&b, 1, 0, 0);
+    assert_answer(&b, 1, "{\"ok\":true,\"result\":[{N}]}");
+    end(&b);
+}
+
 /* Three updates 10, 11, 12 on disk, none confirmed. */
 static void begin_with_three(struct bench *b) {
     begin_polling(b);
@@ -796,6 +829,7 @@ int main(void) {
         cmocka_unit_test(test_ahead_is_of_its_epoch),
         cmocka_unit_test(test_new_consumer_begins_in_this_epoch),
         cmocka_unit_test(test_first_update_of_an_epoch_is_noted),
+        cmocka_unit_test(test_confirmed_number_is_not_used_again),
         cmocka_unit_test(test_offsets_as_the_api_has_them),
         cmocka_unit_test(test_second_poller_ends_the_first),
         cmocka_unit_test(test_gone_poll_takes_nothing_along),
