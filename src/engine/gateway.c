@@ -162,6 +162,7 @@ static void on_timer(struct gateway *g, const struct gateway_event *event, int64
 static void on_stored(struct gateway *g, const struct gateway_event *event, int64_t now,
                       struct gateway_commands *commands) {
     gateway_on_stored_consumer(g, event);
+    gateway_on_stored_outdated(g, event);
     if (!gateway_on_stored_updates(g, event, now, commands))
         gateway_wake_consumers(g, now, commands);
 }

@@ -85,11 +85,35 @@ void gateway_let_go(struct gateway *g, struct records *records) {
     record->seq = g->disk_dropped;
 }
 
+/* A free slot, best one that no update is hidden from; GATEWAY_CONSUMERS_MAX: there is none. */
+static size_t free_slot(const struct gateway *g) {
+    size_t found = GATEWAY_CONSUMERS_MAX;
+    uint64_t hidden = 0;
+    for (int64_t seq = g->held_first; seq <= g->seq_last; seq++)
+        hidden |= gateway_held(g, seq)->hidden;
+    for (size_t slot = GATEWAY_CONSUMERS_MAX; slot-- > 0;)
+        if (!g->consumers[slot].name &&
+            (found == GATEWAY_CONSUMERS_MAX || !(hidden >> slot & 1) || hidden >> found & 1))
+            found = slot;
+    return found;
+}
+
+/* What was hidden from the one who had this slot before is shown to the new one; on disk too, with
+ * the row that it gets. */
+static void clean_slot(struct gateway *g, size_t slot) {
+    uint64_t bit = UINT64_C(1) << slot;
+    for (int64_t seq = g->held_first; seq <= g->seq_last; seq++) {
+        struct held *held = gateway_held(g, seq);
+        if (!(held->hidden & bit))
+            continue;
+        held->hidden &= ~bit;
+        held->outdated = g->outdated = true;
+    }
+}
+
 /* A new one begins with what others have not confirmed yet, as if it were one of them. */
 static struct consumer *make_consumer(struct gateway *g, const char *name) {
-    size_t slot = 0;
-    while (slot < GATEWAY_CONSUMERS_MAX && g->consumers[slot].name)
-        slot++;
+    size_t slot = free_slot(g);
     if (slot == GATEWAY_CONSUMERS_MAX)
         return NULL;
     int64_t floor = floor_of(g);
@@ -98,8 +122,7 @@ static struct consumer *make_consumer(struct gateway *g, const char *name) {
                           .confirmed = floor == INT64_MAX ? g->held_first - 1 : floor,
                           .epoch = g->epoch,
                           .kinds = telegram_kinds_default()};
-    for (int64_t seq = g->held_first; seq <= g->seq_last; seq++)
-        gateway_held(g, seq)->hidden &= ~(UINT64_C(1) << slot); /* of one who had it before */
+    clean_slot(g, slot);
     return &g->consumers[slot];
 }
 
@@ -190,6 +213,8 @@ static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
     struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
     command->ticket = ++g->tickets;
     add_row(g, c, command->ticket, &command->records);
+    if (g->outdated)
+        gateway_add_outdated(g, command->ticket, &command->records);
     c->seen_saved_ms = now;
     gateway_let_go(g, &command->records);
     if (wait)
@@ -200,6 +225,8 @@ void gateway_add_unsaved(struct gateway *g, uint64_t ticket, struct records *rec
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
         if (g->consumers[i].name && g->consumers[i].unsaved)
             add_row(g, &g->consumers[i], ticket, records);
+    if (g->outdated)
+        gateway_add_outdated(g, ticket, records);
 }
 
 /* A declared one counts from its declaration: a restart before its first poll must not let go of

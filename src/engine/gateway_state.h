@@ -18,6 +18,7 @@ enum poller_state {
 struct held {
     int64_t seq, id, epoch, received_ms;
     uint64_t hidden; /* bit of a consumer's slot: it did not want this kind when it came */
+    bool outdated;   /* its row has a bit of `hidden` that is not valid any more */
     bool durable;    /* on disk: Telegram may forget it, and we too once all have confirmed it */
     char *body;
     size_t bytes;
@@ -77,6 +78,9 @@ struct gateway {
     size_t held_capacity, held_bytes;
     int64_t held_first;   /* seq of the oldest one held; seq_last + 1 when none */
     int64_t disk_dropped; /* seq up to which the disk was told to forget */
+    bool outdated;        /* some are; the commit under way has those up to outdated_to */
+    uint64_t outdated_saving;
+    int64_t outdated_to;
 
     struct consumer consumers[GATEWAY_CONSUMERS_MAX];
     int64_t hourly_ms;
@@ -108,6 +112,9 @@ void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int
 bool gateway_on_stored_updates(struct gateway *g, const struct gateway_event *event, int64_t now,
                                struct gateway_commands *commands);
 void gateway_restore_update(struct gateway *g, const struct record *record);
+/* Rows of updates whose `hidden` changed, for the commit `ticket`. */
+void gateway_add_outdated(struct gateway *g, uint64_t ticket, struct records *records);
+void gateway_on_stored_outdated(struct gateway *g, const struct gateway_event *event);
 struct held *gateway_held(const struct gateway *g, int64_t seq);
 
 /* gateway_consume.c */

@@ -14,7 +14,7 @@ struct bench {
 };
 
 static void begin(struct bench *b) {
-    *b = (struct bench){.now = 1000000};
+    *b = (struct bench){.now = 10000000};
     b->options = gateway_options_default();
     b->options.bot = "main";
     b->options.account = 7;
@@ -304,6 +304,36 @@ static void test_confirmed_number_is_not_used_again(void **state) {
     ask(&b, 1, 0, 0);
     assert_answer(&b, 1, "{\"ok\":true,\"result\":[{N}]}");
     end(&b);
+}
+
+/* Rows say that whoever had slots 1 and 2 did not want them; a new consumer does. */
+static void test_reused_slot_hides_nothing(void **state) {
+    for (int full = 0; full <= 1; full++) {
+        struct bench b;
+        struct records disk = {0};
+        begin_polling(&b);
+        add_bot_row(&disk, 7, 12, 0);
+        add_consumer_row(&disk, 0, 0);
+        add_update_row(&disk, 1, full ? ~UINT64_C(1) : 6);
+        add_update_row(&disk, 2, 0);
+        restart(&b, &disk);
+        feed(&b, (struct gateway_event){.on = GATEWAY_ON_ASK, .request = 1, .consumer = "other"});
+        assert_answer(&b, 1, "{\"ok\":true,\"result\":[{O},\n{O}]}");
+        keep(&b, &disk); /* its row, and those of updates where need be */
+        add_bot_row(&disk, 7, 12, 0);
+        add_consumer_row(&disk, 0, 0);
+        size_t rows = 0;
+        for (size_t i = 0; i < disk.count; i++)
+            rows += disk.list[i].kind == RECORD_UPDATE;
+        assert_int_equal(rows, full);
+        if (!full)
+            add_update_row(&disk, 1, 6);
+        add_update_row(&disk, 2, 0);
+        restart(&b, &disk);
+        feed(&b, (struct gateway_event){.on = GATEWAY_ON_ASK, .request = 2, .consumer = "other"});
+        assert_answer(&b, 2, "{\"ok\":true,\"result\":[{O},\n{O}]}");
+        end(&b);
+    }
 }
 
 /* Three updates 10, 11, 12 on disk, none confirmed. */
@@ -830,6 +860,7 @@ int main(void) {
         cmocka_unit_test(test_new_consumer_begins_in_this_epoch),
         cmocka_unit_test(test_first_update_of_an_epoch_is_noted),
         cmocka_unit_test(test_confirmed_number_is_not_used_again),
+        cmocka_unit_test(test_reused_slot_hides_nothing),
         cmocka_unit_test(test_offsets_as_the_api_has_them),
         cmocka_unit_test(test_second_poller_ends_the_first),
         cmocka_unit_test(test_gone_poll_takes_nothing_along),
