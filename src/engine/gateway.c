@@ -110,7 +110,6 @@ static void restore_consumer(struct gateway *g, const struct record *record) {
     if (record->slot >= GATEWAY_CONSUMERS_MAX || consumer->name)
         return;
     consumer->name = text_copy(record->consumer);
-    consumer->kept = true;
     consumer->confirmed = record->seq;
     consumer->epoch = record->epoch;
     consumer->kinds = record->mask;
@@ -144,12 +143,9 @@ void gateway_declare(struct gateway *g, const char *name) {
 
 static void on_start(struct gateway *g, const struct gateway_event *event, int64_t now,
                      struct gateway_commands *commands) {
-    gateway_save_declared(g, now, commands); /* before anything is let go */
     g->disk_dropped = g->held_first - 1;
-    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
-        if (g->consumers[i].confirmed > g->seq_last)
-            g->consumers[i].confirmed = g->seq_last;
-    gateway_wake_consumers(g, now, commands); /* lets go of what was loaded only for its id */
+    gateway_start_consumers(g, now, commands); /* before anything is let go */
+    gateway_wake_consumers(g, now, commands);  /* lets go of what was loaded only for its id */
     g->hourly_ms = now + HOUR_MS;
 }
 
@@ -165,7 +161,8 @@ static void on_timer(struct gateway *g, const struct gateway_event *event, int64
 
 static void on_stored(struct gateway *g, const struct gateway_event *event, int64_t now,
                       struct gateway_commands *commands) {
-    gateway_note_stored(g, event);
+    gateway_on_stored_consumer(g, event);
+    gateway_on_stored_outdated(g, event);
     if (!gateway_on_stored_updates(g, event, now, commands))
         gateway_wake_consumers(g, now, commands);
 }

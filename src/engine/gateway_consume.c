@@ -85,11 +85,35 @@ void gateway_let_go(struct gateway *g, struct records *records) {
     record->seq = g->disk_dropped;
 }
 
+/* A free slot, best one that no update is hidden from; GATEWAY_CONSUMERS_MAX: there is none. */
+static size_t free_slot(const struct gateway *g) {
+    size_t found = GATEWAY_CONSUMERS_MAX;
+    uint64_t hidden = 0;
+    for (int64_t seq = g->held_first; seq <= g->seq_last; seq++)
+        hidden |= gateway_held(g, seq)->hidden;
+    for (size_t slot = GATEWAY_CONSUMERS_MAX; slot-- > 0;)
+        if (!g->consumers[slot].name &&
+            (found == GATEWAY_CONSUMERS_MAX || !(hidden >> slot & 1) || hidden >> found & 1))
+            found = slot;
+    return found;
+}
+
+/* What was hidden from the one who had this slot before is shown to the new one; on disk too, with
+ * the row that it gets. */
+static void clean_slot(struct gateway *g, size_t slot) {
+    uint64_t bit = UINT64_C(1) << slot;
+    for (int64_t seq = g->held_first; seq <= g->seq_last; seq++) {
+        struct held *held = gateway_held(g, seq);
+        if (!(held->hidden & bit))
+            continue;
+        held->hidden &= ~bit;
+        held->outdated = g->outdated = true;
+    }
+}
+
 /* A new one begins with what others have not confirmed yet, as if it were one of them. */
 static struct consumer *make_consumer(struct gateway *g, const char *name) {
-    size_t slot = 0;
-    while (slot < GATEWAY_CONSUMERS_MAX && g->consumers[slot].name)
-        slot++;
+    size_t slot = free_slot(g);
     if (slot == GATEWAY_CONSUMERS_MAX)
         return NULL;
     int64_t floor = floor_of(g);
@@ -97,9 +121,9 @@ static struct consumer *make_consumer(struct gateway *g, const char *name) {
         (struct consumer){.name = text_copy(name),
                           .confirmed = floor == INT64_MAX ? g->held_first - 1 : floor,
                           .epoch = g->epoch,
+                          .unsaved = true,
                           .kinds = telegram_kinds_default()};
-    for (int64_t seq = g->held_first; seq <= g->seq_last; seq++)
-        gateway_held(g, seq)->hidden &= ~(UINT64_C(1) << slot); /* of one who had it before */
+    clean_slot(g, slot);
     return &g->consumers[slot];
 }
 
@@ -171,8 +195,8 @@ static void note_undurable(struct gateway *g, struct consumer *c, int64_t before
     }
 }
 
-static void add_record(struct gateway *g, struct consumer *c, uint64_t ticket,
-                       struct records *records) {
+static void add_row(const struct gateway *g, struct consumer *c, uint64_t ticket,
+                    struct records *records) {
     struct record *record = records_add(records, RECORD_CONSUMER);
     record->bot = text_copy(g->options.bot);
     record->consumer = text_copy(c->name);
@@ -185,29 +209,41 @@ static void add_record(struct gateway *g, struct consumer *c, uint64_t ticket,
     c->saving = ticket;
 }
 
-void gateway_add_unkept(struct gateway *g, uint64_t ticket, struct records *records) {
-    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
-        if (g->consumers[i].name && !g->consumers[i].kept)
-            add_record(g, &g->consumers[i], ticket, records);
-}
-
 static void save(struct gateway *g, struct consumer *c, bool wait, int64_t now,
                  struct gateway_commands *commands) {
     struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
     command->ticket = ++g->tickets;
-    add_record(g, c, command->ticket, &command->records);
+    add_row(g, c, command->ticket, &command->records);
+    if (g->outdated)
+        gateway_add_outdated(g, command->ticket, &command->records);
     c->seen_saved_ms = now;
     gateway_let_go(g, &command->records);
     if (wait)
         c->confirming = command->ticket;
 }
 
-/* A declared one counts from its declaration: a restart before its first poll must not let go of
- * what waits for it. */
-void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_commands *commands) {
+void gateway_add_unsaved(struct gateway *g, uint64_t ticket, struct records *records) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
-        if (g->consumers[i].declared && g->consumers[i].seen_saved_ms == 0)
-            save(g, &g->consumers[i], false, now, commands);
+        if (g->consumers[i].name && g->consumers[i].unsaved)
+            add_row(g, &g->consumers[i], ticket, records);
+    if (g->outdated)
+        gateway_add_outdated(g, ticket, records);
+}
+
+/* A declared one counts from its declaration: a restart before its first poll must not let go of
+ * what waits for it. Another may have confirmed an update that did not reach the disk: its number
+ * is given to the next one, which that confirmation must not meet there. */
+void gateway_start_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
+        struct consumer *c = &g->consumers[i];
+        if (!c->name)
+            continue;
+        c->unsaved = c->confirmed > g->seq_last;
+        if (c->unsaved)
+            c->confirmed = g->seq_last;
+        if (c->unsaved || (c->declared && c->seen_saved_ms == 0))
+            save(g, c, false, now, commands);
+    }
 }
 
 /* Answers with what waits; false when nothing does. */
@@ -275,7 +311,8 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     bool is_ahead = event->offset > g->offset && event->offset != c->ahead && c->epoch == g->epoch;
     if (is_ahead)
         c->ahead = event->offset;
-    bool confirms = c->unsaved || c->confirmed != confirmed || is_ahead;
+    bool refused = c->unsaved && c->seen_saved_ms > 0; /* else it is new */
+    bool confirms = refused || c->confirmed != confirmed || is_ahead;
     if (other_kinds || confirms || now - c->seen_saved_ms > SAVE_SEEN_MS)
         save(g, c, confirms, now, commands);
     if (!c->confirming && give(g, c, event->request, limit, now, commands))
@@ -322,9 +359,10 @@ void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_comma
     }
 }
 
-/* When the disk failed, the confirmation stands in memory and is written with the next poll. The
- * consumer is answered: a bot that stands still would be worse than a repeat after a crash. */
-void gateway_note_stored(struct gateway *g, const struct gateway_event *event) {
+/* When the disk failed, the confirmation stands in memory and is written with the next poll or
+ * the next updates. The consumer is answered: a bot that stands still would be worse than a repeat
+ * after a crash. */
+void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         struct consumer *c = &g->consumers[i];
         if (!c->name || event->ticket == 0)
@@ -334,7 +372,6 @@ void gateway_note_stored(struct gateway *g, const struct gateway_event *event) {
         if (c->saving == event->ticket) {
             c->saving = 0;
             c->unsaved = event->r < 0;
-            c->kept = c->kept || event->r == 0;
         }
     }
 }

@@ -63,32 +63,55 @@ void gateway_restore_update(struct gateway *g, const struct record *record) {
     remember(g, record->id);
 }
 
+static void add_row(const struct gateway *g, const struct held *held, struct records *records) {
+    struct record *record = records_add(records, RECORD_UPDATE);
+    record->bot = text_copy(g->options.bot);
+    record->seq = held->seq;
+    record->id = held->id;
+    record->epoch = held->epoch;
+    record->at_ms = held->received_ms;
+    record->mask = held->hidden;
+    record->body = text_copy_n(held->body, held->bytes);
+    record->body_bytes = held->bytes;
+}
+
+void gateway_add_outdated(struct gateway *g, uint64_t ticket, struct records *records) {
+    g->outdated_saving = ticket;
+    g->outdated_to = g->held_first - 1;
+    for (int64_t seq = g->held_first; seq <= g->seq_last && gateway_held(g, seq)->durable; seq++) {
+        g->outdated_to = seq;
+        if (gateway_held(g, seq)->outdated)
+            add_row(g, gateway_held(g, seq), records);
+    }
+}
+
+void gateway_on_stored_outdated(struct gateway *g, const struct gateway_event *event) {
+    if (!g->outdated || event->ticket != g->outdated_saving || event->r < 0)
+        return;
+    g->outdated = false;
+    for (int64_t seq = g->held_first; seq <= g->seq_last; seq++) {
+        struct held *held = gateway_held(g, seq);
+        held->outdated &= seq > g->outdated_to;
+        g->outdated |= held->outdated;
+    }
+}
+
 /* All that is held and not on disk yet, and where Telegram is to go on. */
 static void save(struct gateway *g, struct gateway_commands *commands) {
     struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
     command->ticket = g->saving = ++g->tickets;
-    gateway_add_unkept(g, command->ticket, &command->records);
     int64_t first = g->seq_last + 1;
     while (first > g->held_first && !gateway_held(g, first - 1)->durable)
         first--;
-    for (int64_t seq = first; seq <= g->seq_last; seq++) {
-        const struct held *held = gateway_held(g, seq);
-        struct record *record = records_add(&command->records, RECORD_UPDATE);
-        record->bot = text_copy(g->options.bot);
-        record->seq = held->seq;
-        record->id = held->id;
-        record->epoch = held->epoch;
-        record->at_ms = held->received_ms;
-        record->mask = held->hidden;
-        record->body = text_copy_n(held->body, held->bytes);
-        record->body_bytes = held->bytes;
-    }
+    for (int64_t seq = first; seq <= g->seq_last; seq++)
+        add_row(g, gateway_held(g, seq), &command->records);
     struct record *bot = records_add(&command->records, RECORD_BOT);
     bot->bot = text_copy(g->options.bot);
     bot->id = g->options.account;
     bot->offset = g->offset;
     bot->epoch = g->epoch;
     bot->at_ms = g->last_update_ms;
+    gateway_add_unsaved(g, command->ticket, &command->records);
     g->unsaved = false;
     g->poller = POLLER_SAVING;
 }

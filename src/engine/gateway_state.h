@@ -18,6 +18,7 @@ enum poller_state {
 struct held {
     int64_t seq, id, epoch, received_ms;
     uint64_t hidden; /* bit of a consumer's slot: it did not want this kind when it came */
+    bool outdated;   /* its row has a bit of `hidden` that is not valid any more */
     bool durable;    /* on disk: Telegram may forget it, and we too once all have confirmed it */
     char *body;
     size_t bytes;
@@ -32,8 +33,7 @@ struct consumer {
     int64_t seen_ms, seen_saved_ms;
     uint64_t confirming; /* ticket of the last confirmation not yet on disk, 0: none */
     uint64_t saving;     /* ticket of its last record not yet on disk, 0: none */
-    bool unsaved;        /* the disk refused it: written again with the next poll */
-    bool kept;           /* some record of it is on disk */
+    bool unsaved;        /* not on disk as it is: written with the next poll or updates */
     uint64_t confirmed_count;
     uint64_t parked; /* request, 0: none */
     int64_t parked_until, parked_limit;
@@ -78,6 +78,9 @@ struct gateway {
     size_t held_capacity, held_bytes;
     int64_t held_first;   /* seq of the oldest one held; seq_last + 1 when none */
     int64_t disk_dropped; /* seq up to which the disk was told to forget */
+    bool outdated;        /* some are; the commit under way has those up to outdated_to */
+    uint64_t outdated_saving;
+    int64_t outdated_to;
 
     struct consumer consumers[GATEWAY_CONSUMERS_MAX];
     int64_t hourly_ms;
@@ -109,6 +112,9 @@ void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int
 bool gateway_on_stored_updates(struct gateway *g, const struct gateway_event *event, int64_t now,
                                struct gateway_commands *commands);
 void gateway_restore_update(struct gateway *g, const struct record *record);
+/* Rows of updates whose `hidden` changed, for the commit `ticket`. */
+void gateway_add_outdated(struct gateway *g, uint64_t ticket, struct records *records);
+void gateway_on_stored_outdated(struct gateway *g, const struct gateway_event *event);
 struct held *gateway_held(const struct gateway *g, int64_t seq);
 
 /* gateway_consume.c */
@@ -116,13 +122,13 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
                     struct gateway_commands *commands);
 void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64_t now,
                      struct gateway_commands *commands);
-void gateway_note_stored(struct gateway *g, const struct gateway_event *event); /* of consumers */
+void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *event);
+/* Into a commit of updates: a position that is only in memory is never behind a number on disk. */
+void gateway_add_unsaved(struct gateway *g, uint64_t ticket, struct records *records);
 void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
 void gateway_let_go(struct gateway *g, struct records *records); /* what all have confirmed */
 void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
-/* Whom the disk does not know yet, into a commit of updates: it must not forget them without. */
-void gateway_add_unkept(struct gateway *g, uint64_t ticket, struct records *records);
-void gateway_save_declared(struct gateway *g, int64_t now, struct gateway_commands *commands);
+void gateway_start_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
 struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
 uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */
 bool gateway_is_read(const struct gateway *g);

@@ -14,7 +14,7 @@ struct bench {
 };
 
 static void begin(struct bench *b) {
-    *b = (struct bench){.now = 1000000};
+    *b = (struct bench){.now = 10000000};
     b->options = gateway_options_default();
     b->options.bot = "main";
     b->options.account = 7;
@@ -137,8 +137,6 @@ static void test_failed_disk_leaves_all_at_telegram(void **state) {
     end(&b);
 }
 
-/* The hub is killed after a bot was given an update and before the update is on disk: Telegram
- * gives it again, and the bot, which asks for the next one, does not see it twice. */
 /* Else a restart before its first poll would declare it anew, behind what came meanwhile. */
 static void test_a_refused_declaration_goes_with_the_updates(void **state) {
     struct bench b;
@@ -151,11 +149,13 @@ static void test_a_refused_declaration_goes_with_the_updates(void **state) {
     feed(&b, polled(list, 1));
     struct gateway_command *save = must_find(&b, GATEWAY_DO_PERSIST);
     assert_int_equal(save->records.count, 3);
-    assert_int_equal(save->records.list[0].kind, RECORD_CONSUMER);
-    assert_int_equal(save->records.list[0].seq, 0);
+    assert_int_equal(save->records.list[2].kind, RECORD_CONSUMER);
+    assert_int_equal(save->records.list[2].seq, 0);
     end(&b);
 }
 
+/* The hub is killed after a bot was given an update and before the update is on disk: Telegram
+ * gives it again, and the bot, which asks for the next one, does not see it twice. */
 static void test_given_before_a_crash_is_not_given_again(void **state) {
     for (int64_t asked = 11; asked <= 12; asked++) {
         struct bench b;
@@ -289,6 +289,69 @@ static void test_first_update_of_an_epoch_is_noted(void **state) {
     }
     assert_true(noted);
     end(&b);
+}
+
+static void add_update_row(struct records *disk, int64_t seq, uint64_t hidden) {
+    struct record *row = records_add(disk, RECORD_UPDATE);
+    row->seq = seq;
+    row->id = seq + 9;
+    row->mask = hidden;
+    row->body = text_copy("{O}");
+    row->body_bytes = 3;
+}
+
+/* The disk has a confirmation of number 6 and not its update, whose commit failed. The number goes
+ * to another update, and both programs crash before that one is confirmed. */
+static void test_confirmed_number_is_not_used_again(void **state) {
+    struct bench b;
+    struct records disk = {0};
+    begin_polling(&b);
+    for (int time = 1; time <= 2; time++) {
+        for (int64_t seq = 1; seq <= 5; seq++)
+            add_update_row(&disk, seq, 0);
+        if (time == 2) { /* of the first hub only the new update reached the disk */
+            struct telegram_update list[] = {update(15, "{N}")};
+            feed(&b, polled(list, 1));
+            keep(&b, &disk);
+        }
+        add_bot_row(&disk, 7, 15, 0);
+        add_consumer_row(&disk, 0, 0);
+        disk.list[disk.count - 1].seq = 6;
+        restart(&b, &disk);
+    }
+    ask(&b, 1, 0, 0);
+    assert_answer(&b, 1, "{\"ok\":true,\"result\":[{N}]}");
+    end(&b);
+}
+
+/* Rows say that whoever had slots 1 and 2 did not want them; a new consumer does. */
+static void test_reused_slot_hides_nothing(void **state) {
+    for (int full = 0; full <= 1; full++) {
+        struct bench b;
+        struct records disk = {0};
+        begin_polling(&b);
+        add_bot_row(&disk, 7, 12, 0);
+        add_consumer_row(&disk, 0, 0);
+        add_update_row(&disk, 1, full ? ~UINT64_C(1) : 6);
+        add_update_row(&disk, 2, 0);
+        restart(&b, &disk);
+        feed(&b, (struct gateway_event){.on = GATEWAY_ON_ASK, .request = 1, .consumer = "other"});
+        assert_answer(&b, 1, "{\"ok\":true,\"result\":[{O},\n{O}]}");
+        keep(&b, &disk); /* its row, and those of updates where need be */
+        add_bot_row(&disk, 7, 12, 0);
+        add_consumer_row(&disk, 0, 0);
+        size_t rows = 0;
+        for (size_t i = 0; i < disk.count; i++)
+            rows += disk.list[i].kind == RECORD_UPDATE;
+        assert_int_equal(rows, full);
+        if (!full)
+            add_update_row(&disk, 1, 6);
+        add_update_row(&disk, 2, 0);
+        restart(&b, &disk);
+        feed(&b, (struct gateway_event){.on = GATEWAY_ON_ASK, .request = 2, .consumer = "other"});
+        assert_answer(&b, 2, "{\"ok\":true,\"result\":[{O},\n{O}]}");
+        end(&b);
+    }
 }
 
 /* Three updates 10, 11, 12 on disk, none confirmed. */
@@ -815,6 +878,8 @@ int main(void) {
         cmocka_unit_test(test_ahead_is_of_its_epoch),
         cmocka_unit_test(test_new_consumer_begins_in_this_epoch),
         cmocka_unit_test(test_first_update_of_an_epoch_is_noted),
+        cmocka_unit_test(test_confirmed_number_is_not_used_again),
+        cmocka_unit_test(test_reused_slot_hides_nothing),
         cmocka_unit_test(test_offsets_as_the_api_has_them),
         cmocka_unit_test(test_second_poller_ends_the_first),
         cmocka_unit_test(test_gone_poll_takes_nothing_along),

@@ -30,6 +30,7 @@ struct sqlite_backend {
     struct store_backend base;
     const struct sqlite_schema *schema;
     sqlite3 *db;
+    bool is_checked; /* since this start */
     sqlite3_stmt *begin, *commit, *prepared[SQLITE_STATEMENTS_MAX];
 };
 struct store_backend *sqlite_new(const struct sqlite_schema *schema); /* borrows the schema */

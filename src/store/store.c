@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { GROUP_RECORDS_MAX = 10000, REOPEN_FIRST_MS = 100, REOPEN_MAX_MS = 5000 };
+enum { GROUP_RECORDS_MAX = 10000, PAUSE_FIRST_MS = 100, PAUSE_MAX_MS = 5000 };
 
 struct job {
     struct job *next;
@@ -24,6 +24,11 @@ struct job {
 struct queue {
     struct job *first, **last;
 };
+/* After a failure, at growing intervals, so that a dead or full disk is not hammered. */
+struct pause {
+    int error;
+    int64_t until_ms, wait_ms;
+};
 struct store {
     struct store_backend *backend;
     char *path;
@@ -36,8 +41,7 @@ struct store {
     struct store_figures figures;
     /* Of the store's thread alone: */
     bool is_open;
-    int reopen_error;
-    int64_t reopen_at_ms, reopen_wait_ms;
+    struct pause opens, writes; /* reads go on while writes pause */
 };
 
 static void queue_init(struct queue *queue) {
@@ -64,34 +68,34 @@ static void job_free(struct job *job) {
     free(job);
 }
 
-/* After a failure: a new file handle, at growing intervals, so that a dead disk is not hammered. */
+static void pause_grow(struct pause *pause, int error) {
+    pause->error = error;
+    pause->wait_ms = pause->wait_ms ? pause->wait_ms * 2 : PAUSE_FIRST_MS;
+    if (pause->wait_ms > PAUSE_MAX_MS)
+        pause->wait_ms = PAUSE_MAX_MS;
+    pause->until_ms = clock_ms() + pause->wait_ms;
+}
+
+/* After a failure: a new file handle. */
 static int ensure_open(struct store *store) {
     if (store->is_open)
         return 0;
-    if (clock_ms() < store->reopen_at_ms)
-        return store->reopen_error;
+    if (clock_ms() < store->opens.until_ms)
+        return store->opens.error;
     AUTO_BUFFER struct buffer error = {0};
     int r = store->backend->open(store->backend, store->path, &error);
     if (r == 0) {
         store->is_open = true;
         return 0;
     }
-    store->reopen_error = r < 0 ? r : -EIO;
-    store->reopen_wait_ms = store->reopen_wait_ms ? store->reopen_wait_ms * 2 : REOPEN_FIRST_MS;
-    if (store->reopen_wait_ms > REOPEN_MAX_MS)
-        store->reopen_wait_ms = REOPEN_MAX_MS;
-    store->reopen_at_ms = clock_ms() + store->reopen_wait_ms;
-    return store->reopen_error;
-}
-
-static void fail_open(struct store *store) {
-    store->backend->close(store->backend);
-    store->is_open = false;
-    store->reopen_at_ms = 0;
+    pause_grow(&store->opens, r < 0 ? r : -EIO);
+    return store->opens.error;
 }
 
 static int write_group(struct store *store, struct job *first, const struct job *end) {
     struct store_backend *backend = store->backend;
+    if (clock_ms() < store->writes.until_ms)
+        return store->writes.error;
     int r = ensure_open(store);
     if (r < 0)
         return r;
@@ -101,10 +105,13 @@ static int write_group(struct store *store, struct job *first, const struct job 
             r = backend->apply(backend, &job->records.list[i]);
     if (r == 0)
         r = backend->commit(backend);
-    if (r == 0)
-        store->reopen_wait_ms = 0;
-    else
-        fail_open(store);
+    if (r == 0) {
+        store->opens = store->writes = (struct pause){0};
+        return 0;
+    }
+    backend->close(backend);
+    store->is_open = false;
+    pause_grow(&store->writes, r);
     return r;
 }
 

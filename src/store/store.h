@@ -5,8 +5,9 @@
  *   store_put() -> the store's thread: commit -> store_fd() readable -> store_collect() -> done()
  *
  * Jobs are committed in the order of their store_put(). A failed commit fails every job of its
- * group and nothing of it is on disk; the file is then closed and opened anew before the next
- * commit, because after a failed fsync nobody knows what the disk holds. */
+ * group as one. After a failed fsync nobody knows whether the group is on disk: it may come back
+ * whole at the next open. So the file is closed and opened anew before the next commit, which is
+ * tried after 0.1 to 5 s; what is put until then fails at once with the same error. */
 #pragma once
 #include "base/buffer.h"
 #include "model/record.h"

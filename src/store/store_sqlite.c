@@ -65,8 +65,10 @@ static int migrate(struct sqlite_backend *self, int64_t from) {
 }
 
 /* A damaged page is better found now, with the file still as it is, than in the middle of the
- * night. quick_check reads the whole file once. */
+ * night. quick_check reads the whole file: once a start, not each time that a full disk refuses. */
 static int check(struct sqlite_backend *self) {
+    if (self->is_checked)
+        return 0;
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(self->db, "PRAGMA quick_check(1)", -1, &statement, NULL);
     bool good = false;
@@ -74,6 +76,7 @@ static int check(struct sqlite_backend *self) {
         good = strcmp((const char *)sqlite3_column_text(statement, 0), "ok") == 0;
     sqlite3_finalize(statement);
     int r = sqlite_result(self->db, code);
+    self->is_checked = r == 0 && good;
     return r != 0 ? r : good ? 0 : STORE_CORRUPT;
 }
 
