@@ -471,7 +471,8 @@ static void mark_needs_up(struct services *all, const struct service_event *even
         const struct service *need = &all->list[service->needs[k]];
         if (need->wanted)
             continue;
-        struct service_event up = *event;
+        struct service_event up = *event; /* of a restart too: what it needs is not restarted */
+        up.kind = SERVICE_EVENT_UP;
         up.index = service->needs[k];
         step_one(all, &up);
         mark_needs_up(all, &up);

@@ -107,6 +107,16 @@ static void test_restart_brings_what_it_needs(void **state) {
     assert_int_equal(state_of(API), SERVICE_WAITING);
 }
 
+static void test_restart_leaves_alone_what_it_needs(void **state) {
+    all_up();
+    give(SERVICE_EVENT_DOWN, DB);
+    give(SERVICE_EVENT_RESTART, BOT); /* on second thoughts: all are needed again */
+    give(SERVICE_EVENT_EXITED, BOT);
+    assert_false(signalled(API, SIGTERM));
+    assert_int_equal(state_of(DB), SERVICE_READY);
+    assert_int_equal(commands_of(SERVICE_COMMAND_START, BOT), 1);
+}
+
 static void test_stop_goes_backwards(void **state) {
     all_up();
     give(SERVICE_EVENT_DOWN, DB);
@@ -304,6 +314,7 @@ int main(void) {
         TEST(test_starts_in_order_of_needs),
         TEST(test_up_brings_what_it_needs),
         TEST(test_restart_brings_what_it_needs),
+        TEST(test_restart_leaves_alone_what_it_needs),
         TEST(test_stop_goes_backwards),
         TEST(test_crash_restarts_only_that_one),
         TEST(test_fails_after_max_and_tries_again_later),
