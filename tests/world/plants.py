@@ -114,13 +114,12 @@ class PlantTests(unittest.TestCase):
 
     def test_absent_is_proof_while_the_window_is_open(self):
         self.find("no UNKNOWN closed without evidence", "src/engine/orders.c",
-                  "event->find == ORDERS_ABSENT && item->order.state == ORDER_UNKNOWN && over &&",
-                  "event->find == ORDERS_ABSENT && item->order.state == ORDER_UNKNOWN &&")
+                  "absent && item->order.state == ORDER_UNKNOWN && over && !item->arrived",
+                  "absent && item->order.state == ORDER_UNKNOWN && !item->arrived")
 
     def test_a_failed_question_is_taken_for_absent(self):
         self.find("no UNKNOWN closed without evidence", "src/engine/orders.c",
-                  "event->find == ORDERS_ABSENT && item->order.state == ORDER_UNKNOWN && over &&",
-                  "item->order.state == ORDER_UNKNOWN && over &&")
+                  "bool absent = event->find == ORDERS_ABSENT;", "bool absent = true;")
 
     def test_a_position_without_the_fills_it_counts(self):
         self.find("every fill once", "src/engine/positions.c",
