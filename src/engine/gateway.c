@@ -171,11 +171,29 @@ static void on_gone(struct gateway *g, const struct gateway_event *event, int64_
                     struct gateway_commands *commands) {
     if (gateway_gone_send(g, event->request, commands))
         return;
-    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
-        if (g->consumers[i].parked == event->request && event->request) {
-            g->consumers[i].parked = 0;
-            gateway_answer(commands, event->request, "{\"ok\":true,\"result\":[]}");
-        }
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX && event->request; i++) {
+        struct consumer *consumer = &g->consumers[i];
+        if (consumer->parked != event->request && consumer->dropping != event->request)
+            continue;
+        if (consumer->parked == event->request)
+            consumer->parked = 0;
+        else
+            consumer->dropping = 0; /* it is done nevertheless */
+        gateway_answer(commands, event->request, "{\"ok\":true,\"result\":[]}");
+    }
+}
+
+static void refuse_drop(uint64_t request, struct gateway_commands *commands) {
+    gateway_refuse(commands, request, 503,
+                   text_copy("Service Unavailable: Holdfast is shutting down"));
+}
+
+static void on_skip(struct gateway *g, const struct gateway_event *event, int64_t now,
+                    struct gateway_commands *commands) {
+    if (g->closed)
+        refuse_drop(event->request, commands);
+    else
+        gateway_on_skip(g, event, now, commands);
 }
 
 static void on_close(struct gateway *g, const struct gateway_event *event, int64_t now,
@@ -183,11 +201,14 @@ static void on_close(struct gateway *g, const struct gateway_event *event, int64
     g->closed = true;
     g->poller = POLLER_CLOSED;
     gateway_close_sends(g, commands);
-    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
-        if (g->consumers[i].parked) {
-            gateway_answer(commands, g->consumers[i].parked, "{\"ok\":true,\"result\":[]}");
-            g->consumers[i].parked = 0;
-        }
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
+        struct consumer *consumer = &g->consumers[i];
+        if (consumer->parked)
+            gateway_answer(commands, consumer->parked, "{\"ok\":true,\"result\":[]}");
+        if (consumer->dropping)
+            refuse_drop(consumer->dropping, commands);
+        consumer->parked = consumer->dropping = 0;
+    }
 }
 
 typedef void handler(struct gateway *g, const struct gateway_event *event, int64_t now,
@@ -199,7 +220,7 @@ static handler *const handlers[] = {
     [GATEWAY_ON_POLLED] = gateway_on_polled,
     [GATEWAY_ON_STORED] = on_stored,
     [GATEWAY_ON_ASK] = gateway_on_ask,
-    [GATEWAY_ON_SKIP] = gateway_on_skip,
+    [GATEWAY_ON_SKIP] = on_skip,
     [GATEWAY_ON_SEND] = gateway_on_send,
     [GATEWAY_ON_SENT] = gateway_on_sent,
     [GATEWAY_ON_GONE] = on_gone,
@@ -229,8 +250,11 @@ int64_t gateway_next_ms(const struct gateway *g) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         const struct consumer *consumer = &g->consumers[i];
         /* One that waits for the disk is woken by the disk. */
-        if (consumer->parked && !consumer->confirming && consumer->parked_until < next)
-            next = consumer->parked_until;
+        int64_t until = consumer->tail ? consumer->tail_until : consumer->parked_until;
+        if (consumer->parked && !consumer->confirming && until < next)
+            next = until;
+        if (consumer->dropping && consumer->dropping_until < next)
+            next = consumer->dropping_until;
     }
     return next;
 }

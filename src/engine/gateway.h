@@ -18,7 +18,7 @@
 #include "model/telegram.h"
 #include "policy/quota.h"
 
-enum { GATEWAY_CONSUMERS_MAX = 32 };
+enum { GATEWAY_CONSUMERS_MAX = 32, GATEWAY_POLL_LIMIT = 100 /* of a poll of ours */ };
 struct gateway;
 struct gateway_options {
     const char *bot; /* name; borrowed for life */
@@ -46,7 +46,7 @@ enum gateway_on {
     GATEWAY_ON_POLLED,   /* the same, and updates when class is TELEGRAM_OK */
     GATEWAY_ON_STORED,   /* ticket, r */
     GATEWAY_ON_ASK,      /* getUpdates of a consumer: request, consumer, offset ... */
-    GATEWAY_ON_SKIP,     /* consumer lets go of all that waits (drop_pending_updates) */
+    GATEWAY_ON_SKIP,     /* request: consumer lets go of all that waits, here and at Telegram */
     GATEWAY_ON_SEND,     /* a call to pass on: request, chat, priority, budget, raw */
     GATEWAY_ON_SENT,     /* it came back: request, outcome, class, description, retry_after_s */
     GATEWAY_ON_GONE,     /* the caller of request has left */

@@ -11,10 +11,13 @@ enum {
     /* The disk forgets in batches, and keeps the last ones for the ids: they tell repeats. */
     DISK_BATCH = 512,
     DISK_KEEP = 256,
-    KEEP_MAX = 1000000, /* of a negative offset */
+    KEEP_MAX = 1000000,  /* of a negative offset */
+    CATCH_UP_MS = 10000, /* whoever drops a backlog waits that long for what Telegram has of it */
 };
 #define CONSUMER_KEEP_MS (7 * DAY_MS)
 static const char empty_answer[] = "{\"ok\":true,\"result\":[]}";
+static const char dropped_answer[] =
+    "{\"ok\":true,\"result\":true,\"description\":\"Webhook is already deleted\"}";
 
 bool gateway_is_read(const struct gateway *g) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
@@ -50,7 +53,7 @@ uint64_t gateway_hidden_for(const struct gateway *g, int64_t id, uint64_t kind_b
     uint64_t hidden = 0;
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         const struct consumer *c = &g->consumers[i];
-        if (c->name && (!(c->kinds & kind_bit) || had_it(g, c, id)))
+        if (c->name && (c->skipping || !(c->kinds & kind_bit) || had_it(g, c, id)))
             hidden |= UINT64_C(1) << i;
     }
     return hidden;
@@ -285,6 +288,28 @@ static void park(struct consumer *c, const struct gateway_event *event, int64_t 
     c->parked_until = until;
 }
 
+static void refuse_one_more(const struct gateway *g, uint64_t request,
+                            struct gateway_commands *commands) {
+    gateway_refuse(commands, request, 403,
+                   text_format("Forbidden: bot %s has %d consumers already", g->options.bot,
+                               GATEWAY_CONSUMERS_MAX));
+}
+
+/* What Telegram has and we have not fetched yet counts for a negative offset too: then it is
+ * applied to that as well, and answered after it. */
+static void take_offset(struct gateway *g, struct consumer *c, int64_t offset, int64_t now) {
+    int64_t confirmed = c->confirmed;
+    if (offset != 0)
+        c->tail = 0;
+    if (offset < 0 && !g->caught_up) {
+        c->tail = offset;
+        c->tail_until = now + CATCH_UP_MS;
+    }
+    confirm(g, c, offset);
+    note_undurable(g, c, confirmed);
+    skip_hidden(g, c);
+}
+
 void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_t now,
                     struct gateway_commands *commands) {
     struct consumer *c = g->closed ? NULL : gateway_consumer(g, event->consumer, true);
@@ -292,9 +317,7 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
         if (g->closed)
             gateway_answer(commands, event->request, empty_answer);
         else
-            gateway_refuse(commands, event->request, 403,
-                           text_format("Forbidden: bot %s has %d consumers already", g->options.bot,
-                                       GATEWAY_CONSUMERS_MAX));
+            refuse_one_more(g, event->request, commands);
         return;
     }
     int64_t limit = event->limit < 1 || event->limit > LIMIT_MAX ? LIMIT_MAX : event->limit;
@@ -304,9 +327,7 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     bool other_kinds = event->has_kinds && event->kinds != c->kinds;
     if (other_kinds)
         c->kinds = event->kinds;
-    confirm(g, c, event->offset);
-    note_undurable(g, c, confirmed);
-    skip_hidden(g, c);
+    take_offset(g, c, event->offset, now);
     c->seen_ms = now;
     bool is_ahead = event->offset > g->offset && event->offset != c->ahead && c->epoch == g->epoch;
     if (is_ahead)
@@ -315,24 +336,80 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     bool confirms = refused || c->confirmed != confirmed || is_ahead;
     if (other_kinds || confirms || now - c->seen_saved_ms > SAVE_SEEN_MS)
         save(g, c, confirms, now, commands);
-    if (!c->confirming && give(g, c, event->request, limit, now, commands))
+    bool waits = c->confirming || c->tail;
+    if (!waits && give(g, c, event->request, limit, now, commands))
         return;
-    if (!c->confirming && timeout_s == 0)
+    if (!waits && timeout_s == 0)
         gateway_answer(commands, event->request, empty_answer);
     else
         park(c, event, limit, now + timeout_s * 1000, commands);
 }
 
-void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64_t now,
-                     struct gateway_commands *commands) {
-    struct consumer *c = gateway_consumer(g, event->consumer, true);
-    if (!c)
-        return;
+static void let_go_of_all(struct gateway *g, struct consumer *c) {
     int64_t confirmed = c->confirmed;
     if (c->confirmed < g->seq_last)
         c->confirmed = g->seq_last;
     note_undurable(g, c, confirmed);
+}
+
+static void answer_drop(struct consumer *c, struct gateway_commands *commands) {
+    gateway_answer(commands, c->dropping, dropped_answer);
+    c->dropping = 0;
+}
+
+/* A long poll that waits at Telegram shows that nothing is pending there. Otherwise only a poll
+ * that begins from now on tells what is. */
+void gateway_on_skip(struct gateway *g, const struct gateway_event *event, int64_t now,
+                     struct gateway_commands *commands) {
+    struct consumer *c = gateway_consumer(g, event->consumer, true);
+    if (!c) {
+        refuse_one_more(g, event->request, commands);
+        return;
+    }
+    if (c->dropping)
+        answer_drop(c, commands);
+    c->dropping = event->request;
+    c->dropping_until = now + CATCH_UP_MS;
+    c->tail = 0;
+    if (!c->declared)
+        c->seen_ms = now; /* or it would be forgotten within the hour */
+    c->skipping = g->poller != POLLER_POLLING || !g->caught_up;
+    c->skip_begun = false;
+    if (c->skipping)
+        g->caught_up = false;
+    let_go_of_all(g, c);
     save(g, c, true, now, commands);
+}
+
+void gateway_begin_skips(struct gateway *g) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        g->consumers[i].skip_begun = g->consumers[i].skipping;
+}
+
+bool gateway_skips_wait(const struct gateway *g) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        if (g->consumers[i].skipping && !g->consumers[i].skip_begun)
+            return true;
+    return false;
+}
+
+/* What waited until all that Telegram had is here. */
+static void catch_up(struct gateway *g, struct consumer *c, int64_t now,
+                     struct gateway_commands *commands) {
+    int64_t confirmed = c->confirmed;
+    if (c->skipping && c->skip_begun && g->caught_up) {
+        c->skipping = false;
+        let_go_of_all(g, c);
+    }
+    if (c->tail && (g->caught_up || now >= c->tail_until)) {
+        confirm(g, c, c->tail);
+        note_undurable(g, c, confirmed);
+        c->tail = 0;
+    }
+    if (c->confirmed != confirmed)
+        save(g, c, true, now, commands);
+    if (c->dropping && ((!c->skipping && !c->confirming) || now >= c->dropping_until))
+        answer_drop(c, commands);
 }
 
 void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
@@ -340,8 +417,9 @@ void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_comma
         struct consumer *c = &g->consumers[i];
         if (!c->name)
             continue;
+        catch_up(g, c, now, commands);
         skip_hidden(g, c);
-        if (!c->parked || c->confirming)
+        if (!c->parked || c->confirming || c->tail)
             continue;
         if (give(g, c, c->parked, c->parked_limit, now, commands)) {
             c->parked = 0;
@@ -390,7 +468,8 @@ static void forget_confirmed(struct gateway *g, struct records *records) {
 void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         struct consumer *c = &g->consumers[i];
-        if (!c->name || c->declared || c->parked || now - c->seen_ms < CONSUMER_KEEP_MS)
+        if (!c->name || c->declared || c->parked || c->dropping ||
+            now - c->seen_ms < CONSUMER_KEEP_MS)
             continue;
         struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
         command->ticket = ++g->tickets;

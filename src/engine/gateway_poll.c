@@ -130,7 +130,8 @@ static bool is_full(const struct gateway *g) {
 static void start_poll(struct gateway *g, struct gateway_commands *commands) {
     struct gateway_command *command = gateway_add(commands, GATEWAY_DO_POLL);
     command->offset = g->offset;
-    command->timeout_s = g->quick ? 0 : g->options.poll_timeout_s;
+    command->timeout_s = g->quick || !g->caught_up ? 0 : g->options.poll_timeout_s;
+    gateway_begin_skips(g);
     command->kinds = g->polled_kinds = gateway_kinds(g);
     g->poller = POLLER_POLLING;
 }
@@ -166,6 +167,7 @@ void gateway_poll_advance(struct gateway *g, int64_t now, struct gateway_command
         if (g->poller != POLLER_FULL)
             say_full(g);
         g->poller = POLLER_FULL;
+        g->caught_up = false;
     } else {
         if (g->problem_code == 507)
             gateway_set_problem(g, 0, NULL);
@@ -228,6 +230,7 @@ static void on_failure(struct gateway *g, const struct gateway_event *event, int
                        struct gateway_commands *commands) {
     g->errors++;
     g->errors_in_row++;
+    g->caught_up = false;
     if (event->outcome != GATEWAY_ANSWERED)
         on_trouble(g, event, now);
     else if (event->class == TELEGRAM_BAD_TOKEN)
@@ -282,6 +285,7 @@ void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int
     }
     g->last_poll_ms = now;
     g->errors_in_row = 0;
+    g->caught_up = event->update_count < GATEWAY_POLL_LIMIT && !gateway_skips_wait(g);
     if (g->problem_code != 508)
         gateway_set_problem(g, 0, NULL);
     int64_t known = g->seq_last;
@@ -297,6 +301,7 @@ void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int
         return;
     }
     gateway_set_problem(g, 0, NULL);
+    gateway_wake_consumers(g, now, commands);
     wait_until(g, event->update_count > 0 ? now + REPEATS_RETRY_MS : now);
     g->quick = false;
 }

@@ -37,6 +37,12 @@ struct consumer {
     uint64_t confirmed_count;
     uint64_t parked; /* request, 0: none */
     int64_t parked_until, parked_limit;
+    uint64_t dropping; /* request that waits until its backlog is let go, 0: none */
+    int64_t dropping_until;
+    bool skipping;   /* what comes is hidden from it, until a poll that ... */
+    bool skip_begun; /* ... began after it said so has brought all that Telegram had */
+    int64_t tail;    /* negative offset that waits until we have all that Telegram has, 0: none */
+    int64_t tail_until;
 };
 struct chat {
     struct chat *chain;
@@ -64,6 +70,7 @@ struct gateway {
     enum poller_state poller;
     int64_t poller_until;
     bool unhooked, quick; /* quick: the next poll does not park, to know soon that all is well */
+    bool caught_up;       /* the last poll brought all that Telegram had */
     char *problem;        /* NULL: none */
     int problem_code;
     uint64_t saving; /* ticket of the updates on their way to the disk, 0: none */
@@ -126,6 +133,8 @@ void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *e
 /* Into a commit of updates: a position that is only in memory is never behind a number on disk. */
 void gateway_add_unsaved(struct gateway *g, uint64_t ticket, struct records *records);
 void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
+void gateway_begin_skips(struct gateway *g);                     /* a poll begins */
+bool gateway_skips_wait(const struct gateway *g);                /* ... for a poll to begin */
 void gateway_let_go(struct gateway *g, struct records *records); /* what all have confirmed */
 void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
 void gateway_start_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);

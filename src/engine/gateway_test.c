@@ -525,6 +525,125 @@ static void test_failures_of_the_poll(void **state) {
     }
 }
 
+/* ---- letting go of a backlog ---- */
+
+#define DROPPED "{\"ok\":true,\"result\":true,\"description\":\"Webhook is already deleted\"}"
+
+static void drop_pending(struct bench *b, uint64_t request) {
+    feed(b, (struct gateway_event){.on = GATEWAY_ON_SKIP, .request = request, .consumer = "bot"});
+}
+
+/* All that the last step wanted on disk. */
+static void stored_all(struct bench *b) {
+    uint64_t tickets[8];
+    size_t count = 0;
+    for (size_t i = 0; i < b->commands.count; i++)
+        if (b->commands.list[i].what == GATEWAY_DO_PERSIST)
+            tickets[count++] = b->commands.list[i].ticket;
+    for (size_t i = 0; i < count; i++)
+        stored(b, tickets[i], 0);
+}
+
+static void come(struct bench *b, int64_t from, size_t count) {
+    struct telegram_update list[GATEWAY_POLL_LIMIT];
+    for (size_t i = 0; i < count; i++)
+        list[i] = update(from + (int64_t)i, "{X}");
+    feed(b, polled(list, count));
+}
+
+static void test_drop_waits_for_what_is_still_at_telegram(void **state) {
+    struct bench b;
+    begin(&b);
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_START});
+    drop_pending(&b, 1);
+    must_find(&b, GATEWAY_DO_UNHOOK);
+    stored_all(&b);
+    assert_null(find(&b, GATEWAY_DO_ANSWER));
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_UNHOOKED});
+    must_find(&b, GATEWAY_DO_POLL);
+    come(&b, 10, GATEWAY_POLL_LIMIT);
+    stored_all(&b);
+    assert_null(find(&b, GATEWAY_DO_ANSWER));
+    assert_int_equal(must_find(&b, GATEWAY_DO_POLL)->timeout_s, 0); /* there may be more */
+    come(&b, 110, 2);
+    assert_null(find(&b, GATEWAY_DO_ANSWER)); /* first on disk */
+    stored_all(&b);
+    assert_answer(&b, 1, DROPPED);
+    ask(&b, 2, 0, 50);
+    come(&b, 112, 1);
+    assert_answer(&b, 2, "{\"ok\":true,\"result\":[{X}]}");
+    end(&b);
+}
+
+/* The poll under way began before: what it brings is dropped, and it does not count. */
+static void test_drop_while_the_first_poll_is_under_way(void **state) {
+    struct bench b;
+    begin_polling(&b);
+    drop_pending(&b, 1);
+    stored_all(&b);
+    come(&b, 10, 2);
+    stored_all(&b);
+    assert_null(find(&b, GATEWAY_DO_ANSWER));
+    assert_int_equal(must_find(&b, GATEWAY_DO_POLL)->timeout_s, 0);
+    come(&b, 0, 0);
+    assert_answer(&b, 1, DROPPED);
+    ask(&b, 2, 0, 0);
+    assert_answer(&b, 2, EMPTY);
+    end(&b);
+}
+
+static void test_drop_waits_for_the_disk_alone_when_telegram_has_nothing(void **state) {
+    struct bench b;
+    begin_with_three(&b);
+    drop_pending(&b, 1);
+    assert_null(find(&b, GATEWAY_DO_ANSWER));
+    assert_null(find(&b, GATEWAY_DO_POLL));
+    stored_all(&b);
+    assert_answer(&b, 1, DROPPED);
+    ask(&b, 2, 0, 0);
+    assert_answer(&b, 2, EMPTY);
+    drop_pending(&b, 3);
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_GONE, .request = 3});
+    must_find(&b, GATEWAY_DO_ANSWER);
+    drop_pending(&b, 4);
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_CLOSE});
+    assert_int_equal(must_find(&b, GATEWAY_DO_REFUSE)->code, 503);
+    end(&b);
+}
+
+static void test_drop_is_answered_after_a_while(void **state) {
+    struct bench b;
+    begin_polling(&b);
+    drop_pending(&b, 1);
+    stored_all(&b);
+    assert_in_range(gateway_next_ms(b.gateway) - b.now, 1, 10000);
+    b.now = gateway_next_ms(b.gateway);
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_TIMER});
+    assert_answer(&b, 1, DROPPED);
+    ask(&b, 2, 0, 50);
+    come(&b, 10, 2); /* the backlog, later */
+    assert_null(find(&b, GATEWAY_DO_ANSWER));
+    end(&b);
+}
+
+static void test_last_one_of_what_is_still_at_telegram(void **state) {
+    struct bench b;
+    begin_polling(&b);
+    ask(&b, 1, -1, 0);
+    assert_null(find(&b, GATEWAY_DO_ANSWER));
+    struct telegram_update list[] = {update(10, "{A}"), update(11, "{B}"), update(12, "{C}")};
+    feed(&b, polled(list, 3));
+    stored_all(&b);
+    assert_answer(&b, 1, "{\"ok\":true,\"result\":[{C}]}");
+    end(&b);
+    begin_polling(&b); /* Telegram does not answer */
+    ask(&b, 2, -1, 0);
+    b.now = gateway_next_ms(b.gateway);
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_TIMER});
+    assert_answer(&b, 2, EMPTY);
+    end(&b);
+}
+
 /* ---- sends ---- */
 
 static void ask_send(struct bench *b, uint64_t request, int64_t chat,
@@ -887,6 +1006,11 @@ int main(void) {
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_repeats_and_new_epochs),
         cmocka_unit_test(test_failures_of_the_poll),
+        cmocka_unit_test(test_drop_waits_for_what_is_still_at_telegram),
+        cmocka_unit_test(test_drop_while_the_first_poll_is_under_way),
+        cmocka_unit_test(test_drop_waits_for_the_disk_alone_when_telegram_has_nothing),
+        cmocka_unit_test(test_drop_is_answered_after_a_while),
+        cmocka_unit_test(test_last_one_of_what_is_still_at_telegram),
         cmocka_unit_test(test_budgets_and_importance),
         cmocka_unit_test(test_429_is_waited_out),
         cmocka_unit_test(test_connect_failures_are_retried_and_unknown_is_told),

@@ -123,8 +123,8 @@ static void call_for_us(struct hub_bot *bot, const char *method, const struct bu
 
 static void do_poll(struct hub_bot *bot, struct gateway_command *command) {
     AUTO_BUFFER struct buffer body = {0};
-    buffer_print(&body, "{\"offset\":%lld,\"timeout\":%lld,\"limit\":100,\"allowed_updates\":",
-                 (long long)command->offset, (long long)command->timeout_s);
+    buffer_print(&body, "{\"offset\":%lld,\"timeout\":%lld,\"limit\":%d,\"allowed_updates\":",
+                 (long long)command->offset, (long long)command->timeout_s, GATEWAY_POLL_LIMIT);
     telegram_add_kinds(command->kinds, &body);
     buffer_add_text(&body, "}");
     call_for_us(bot, "getUpdates", &body, command->timeout_s * 1000 + POLL_EXTRA_MS, on_polled);
@@ -180,7 +180,9 @@ void gateway_start_call(struct exchange *exchange) {
 static void do_answer(struct hub_bot *bot, struct gateway_command *command) {
     struct exchange *exchange = exchange_of(command->request);
     http_respond_json(exchange->request, 200, buffer_slice(&command->body));
-    if (command->body.size > strlen("{\"ok\":true,\"result\":[]}"))
+    static const char updates[] = "{\"ok\":true,\"result\":[";
+    if (command->body.size > sizeof updates + 1 &&
+        memcmp(command->body.data, updates, sizeof updates - 1) == 0)
         bot->hub->given_ms = clock_ms();
     exchange_free(exchange);
 }

@@ -146,9 +146,15 @@ static void set_webhook(struct who *who, struct http_request *request) {
 }
 
 static void delete_webhook(struct who *who, struct http_request *request) {
-    if (is_true(request, "drop_pending_updates"))
-        gateway_feed(who->bot,
-                     &(struct gateway_event){.on = GATEWAY_ON_SKIP, .consumer = who->consumer});
+    if (is_true(request, "drop_pending_updates")) {
+        struct exchange *exchange = exchange_new(EXCHANGE_CALL, who->bot);
+        exchange->request = request;
+        gateway_start_call(exchange);
+        gateway_feed(who->bot, &(struct gateway_event){.on = GATEWAY_ON_SKIP,
+                                                       .request = (uint64_t)(uintptr_t)exchange,
+                                                       .consumer = who->consumer});
+        return;
+    }
     http_respond_json(request, 200,
                       slice_of("{\"ok\":true,\"result\":true,\"description\":"
                                "\"Webhook is already deleted\"}"));

@@ -140,6 +140,26 @@ class Gateway(HubCase):
         self.assertEqual([u["message"]["text"] for u in self.updates("main.two", timeout=10)],
                          ["first", "second"])
 
+    def test_dropped_backlog_never_comes(self):
+        self.start_sim("--bot", f"{TOKEN}=main_bot")
+        for number in range(150):  # more than one poll brings
+            self.say(f"old {number}")
+        hub = self.start_hub()
+        answer = self.call("deleteWebhook", drop_pending_updates=True)
+        self.assertTrue(answer.json["result"], answer)
+        hub.kill()
+        self.start_hub()
+        self.say("new")
+        got = self.updates(timeout=10)
+        self.assertEqual([u["message"]["text"] for u in got], ["new"])
+
+    def test_last_one_of_a_backlog(self):
+        self.start_sim("--bot", f"{TOKEN}=main_bot")
+        for text in ("first", "second", "third"):
+            self.say(text)
+        self.start_hub()
+        self.assertEqual([u["message"]["text"] for u in self.updates(offset=-1)], ["third"])
+
     def test_own_methods_never_reach_telegram(self):
         self.start_both()
         self.updates()
