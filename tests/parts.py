@@ -9,7 +9,7 @@
   world     deterministic simulation (tests/world)
 
 Build folders: build-test (gcc, sanitizers), build-clang, build-plain (gcc, as installed), build-fuzz.
-FUZZ_SECONDS=12: time of each fuzzer. WORLD_SEEDS=40: how many runs of the world.
+FUZZ_SECONDS=8: time of each fuzzer. WORLD_SEEDS=30: how many runs of the world.
 """
 
 import concurrent.futures
@@ -161,7 +161,7 @@ def part_fuzz(tally):
     targets = [f"tests/fuzz/{name}" for name in fuzzers]
     if not build(tally, "build-fuzz", options, targets, env={"CC": "clang"}):
         return
-    seconds = int(os.environ.get("FUZZ_SECONDS", "12"))
+    seconds = int(os.environ.get("FUZZ_SECONDS", "8"))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda name: run_fuzzer(tally, name, seconds), fuzzers))
 
@@ -223,7 +223,7 @@ def part_world(tally):
     """Each seed is a run of its own; the planted bugs are one test each."""
     if not build_sanitized(tally):
         return
-    seeds = int(os.environ.get("WORLD_SEEDS", "40"))
+    seeds = int(os.environ.get("WORLD_SEEDS", "30"))
     start = time.monotonic()
     code, output = run([ROOT / "build-test" / "tests" / "world" / "world_sim", "--seeds",
                         f"1..{seeds}"], seconds=MODULE_SECONDS)
