@@ -36,7 +36,7 @@ struct commit {
         uint64_t ticket;
     } * waits;
     size_t wait_count, wait_capacity;
-    bool confirms_live;
+    bool confirms_live, writes; /* writes: it has records, so its outcome tells of the disk */
     struct courtesy *courtesies, **courtesies_end;
     int64_t chat; /* whom to tell when the disk refuses; 0: nobody asked */
 };

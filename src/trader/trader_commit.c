@@ -93,7 +93,8 @@ static void on_committed(void *context, int r) {
     struct commit *commit = context;
     struct trader *trader = commit->trader;
     trader->commits--;
-    note_store(trader, r);
+    if (commit->writes)
+        note_store(trader, r);
     if (r == 0)
         outbox_send_courtesies(trader, TAKE(commit->courtesies));
     else
@@ -128,7 +129,8 @@ void commit_end(struct trader *trader) {
     }
     struct commit *commit = TAKE(trader->commit);
     trader->commits++;
-    if (commit->records.count > 0 || commit->courtesies) {
+    commit->writes = commit->records.count > 0;
+    if (commit->writes || commit->courtesies) {
         store_put(trader->store, &commit->records, on_committed, commit);
         return;
     }
