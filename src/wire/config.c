@@ -186,7 +186,7 @@ static void check_alerts(struct reader *reader, const struct config *config) {
 
 static void check_consumer(struct reader *reader, const struct config *config,
                            const struct service_config *service) {
-    if (service->consumer && !config_bot(config, service->consumer))
+    if (service->part == PART_NONE && service->consumer && !config_bot(config, service->consumer))
         reader_error(reader, reader_service_node(reader, service, "consumer"),
                      "'%s' is not among bots:", service->consumer);
 }

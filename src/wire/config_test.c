@@ -167,6 +167,11 @@ static void test_trader_mistakes(void **state) {
     assert_error("holdfast.yaml:3:24", "at most 10");
     assert_error("holdfast.yaml:4:12", "Holdfast's own service");
     config_errors_deinit(&errors);
+    assert_int_equal(load("bots: {main: {token: '123456:abcdefgh'}}\ntrader: {bot: mian}\n", NULL),
+                     CONFIG_INVALID);
+    assert_error("holdfast.yaml:2:15", "'mian' is not among bots");
+    assert_int_equal(errors.count, 1); /* said once, not for the implied service too */
+    config_errors_deinit(&errors);
     assert_int_equal(load("trader: {mode: papr, bott: x}\nservices: {a: {command: x}}\n", NULL),
                      CONFIG_INVALID);
     assert_error("holdfast.yaml:1:9", "bot: is missing");
