@@ -400,6 +400,16 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *contex
 
 /* --- calls --- */
 
+/* The first step now: over a kept connection the request leaves before this returns, not a turn of
+ * the loop later. What has ended already (a bad URL) is reported by the loop. */
+static void take_first_step(struct http_client *client) {
+    int running = 0;
+    CURLMcode code = curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    must(code == CURLM_OK);
+    if ((size_t)running < client->call_count)
+        uv_timer_start(&client->timer, on_timer, 0, 0);
+}
+
 void http_call_start(struct http_client *client, const struct http_call_options *options,
                      http_answered *answered, void *context, struct http_call **ret_call) {
     must(!client->closing && options->method && options->url && answered);
@@ -422,6 +432,7 @@ void http_call_start(struct http_client *client, const struct http_call_options 
     must(code == CURLM_OK);
     if (ret_call)
         *ret_call = call;
+    take_first_step(client);
 }
 
 void http_call_cancel(struct http_call *call) {

@@ -23,7 +23,9 @@ static bool signature_good(const struct sim *sim, const struct http_request *req
     const struct slice parts[] = {slice_of(call->timestamp), slice_of(call->key),
                                   slice_of(call->recv_window),
                                   post ? call->body : slice_of(call->query)};
-    bybit_sign(slice_of(secret), parts, COUNT_OF(parts), expected);
+    struct bybit_signer *signer = bybit_signer_new(slice_of(secret));
+    bybit_sign(signer, parts, COUNT_OF(parts), expected);
+    bybit_signer_free(signer);
     return text_equal_secret(slice_of(given), slice_of(expected));
 }
 

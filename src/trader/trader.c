@@ -244,6 +244,7 @@ static void open_handles(struct trader *trader) {
 static void free_all(struct trader *trader) {
     trader->store = store_close(trader->store);
     requests_close(trader);
+    trader->signer = bybit_signer_free(trader->signer);
     exchange_close(trader);
     outbox_close(trader);
     orders_free(trader->orders);
@@ -266,6 +267,7 @@ int trader_run(struct trader *trader, const struct config *config, int64_t read_
     make_engines(trader);
     make_dialogs(trader);
     open_store(trader);
+    trader->signer = bybit_signer_new(secret_slice(&trader->options->api_secret));
     trader->client = http_client_open(&trader->loop, CONNECTIONS_OUT);
     begin_store(trader);
     trader->exchange.watched_ms = trader_now(trader);

@@ -19,6 +19,7 @@
 #include "model/config.h"
 #include "store/store.h"
 #include "wire/bybit.h"
+#include "wire/bybit_sign.h"
 #include <uv.h>
 
 struct trader;
@@ -116,6 +117,7 @@ struct trader {
     bool alert_flying, say_flying;
     size_t courtesies_flying;
 
+    struct bybit_signer *signer;
     struct request *requests; /* under way */
     struct exchange_link exchange;
     struct instruments instruments;

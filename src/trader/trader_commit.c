@@ -95,9 +95,7 @@ static void on_committed(void *context, int r) {
     trader->commits--;
     if (commit->writes)
         note_store(trader, r);
-    if (r == 0)
-        outbox_send_courtesies(trader, TAKE(commit->courtesies));
-    else
+    if (r < 0)
         on_refused(commit, r);
     commit_begin(trader);
     if (r == 0)
@@ -113,6 +111,8 @@ static void on_committed(void *context, int r) {
         else
             outbox_stored(trader, ticket, r);
     }
+    if (r == 0) /* orders first */
+        outbox_send_courtesies(trader, TAKE(commit->courtesies));
     courtesies_free(commit->courtesies);
     free(commit->waits);
     free(commit);

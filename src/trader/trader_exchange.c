@@ -51,10 +51,10 @@ static struct order_context *context_of(const struct order *order) {
 void exchange_create(struct trader *trader, const struct order *order) {
     AUTO_BUFFER struct buffer body = {0};
     bybit_add_create(order, &body);
-    log_info("order %lld: %s %s sent as %s (try %u)", (long long)order->id,
-             trade_side_name(order->side), order->symbol, order->link_id, order->attempts);
     request_start(trader, &(struct request_options){.path = "/v5/order/create", .body = &body},
                   on_created, context_of(order));
+    log_info("order %lld: %s %s sent as %s (try %u)", (long long)order->id,
+             trade_side_name(order->side), order->symbol, order->link_id, order->attempts);
 }
 
 static void on_cancelled(struct trader *trader, void *context, const struct bybit_answer *answer) {

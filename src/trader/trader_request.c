@@ -2,7 +2,6 @@
 /* One request to the exchange: signed over the bytes that are sent, on the exchange's own clock. */
 #include "base/log.h"
 #include "trader/trader.h"
-#include "wire/bybit_sign.h"
 #include <stdio.h>
 
 #define RECV_WINDOW "5000"
@@ -102,7 +101,7 @@ static void sign(const struct trader *trader, struct slice payload, struct signa
                    (long long)(trader_now(trader) + trader->exchange.clock_offset_ms));
     struct slice parts[] = {slice_of(ret->timestamp), secret_slice(&trader->options->api_key),
                             slice_of(RECV_WINDOW), payload};
-    bybit_sign(secret_slice(&trader->options->api_secret), parts, COUNT_OF(parts), ret->hex);
+    bybit_sign(trader->signer, parts, COUNT_OF(parts), ret->hex);
 }
 
 static const char *url_of(const struct trader *trader, const struct request_options *options,
