@@ -11,6 +11,8 @@ struct store_backend {
     int (*begin)(struct store_backend *backend);
     int (*apply)(struct store_backend *backend, const struct record *record);
     int (*commit)(struct store_backend *backend);
+    /* After commits: whatever housekeeping is due. is_idle: nothing waits just now. */
+    void (*tidy)(struct store_backend *backend, bool is_idle);
     /* Adds copies to *ret_list (the caller deinits and frees). */
     int (*find)(struct store_backend *backend, const struct store_query *query,
                 struct alert **ret_list, size_t *ret_count);

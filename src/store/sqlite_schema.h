@@ -30,7 +30,8 @@ struct sqlite_backend {
     struct store_backend base;
     const struct sqlite_schema *schema;
     sqlite3 *db;
-    bool is_checked; /* since this start */
+    bool is_checked;             /* since this start */
+    int log_pages, tidied_pages; /* in the log, and of them when it was last tried to empty it */
     sqlite3_stmt *begin, *commit, *prepared[SQLITE_STATEMENTS_MAX];
 };
 struct store_backend *sqlite_new(const struct sqlite_schema *schema); /* borrows the schema */

@@ -7,7 +7,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { GROUP_RECORDS_MAX = 10000, PAUSE_FIRST_MS = 100, PAUSE_MAX_MS = 5000 };
+enum {
+    GROUP_RECORDS_MAX = 10000,
+    PAUSE_FIRST_MS = 100,
+    PAUSE_MAX_MS = 5000,
+    IDLE_MS = 20, /* after so long without work there is time for housekeeping */
+};
 
 struct job {
     struct job *next;
@@ -163,18 +168,43 @@ static struct job *run_group(struct store *store, struct job *first) {
     return end;
 }
 
+static void tidy(struct store *store, bool is_idle) {
+    if (store->is_open)
+        store->backend->tidy(store->backend, is_idle);
+}
+
+/* Locked. Returns when there is work or the store closes; before that, when nothing came for a
+ * while, the housekeeping is done once. */
+static void wait_for_work(struct store *store, bool tidy_when_idle) {
+    struct timespec end;
+    int r = tidy_when_idle ? 0 : ETIMEDOUT;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += IDLE_MS * 1000000;
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    while (!store->waiting.first && !store->closing && r == 0)
+        r = pthread_cond_timedwait(&store->work, &store->lock, &end);
+    if (tidy_when_idle && r == ETIMEDOUT && !store->waiting.first) {
+        pthread_mutex_unlock(&store->lock);
+        tidy(store, true);
+        pthread_mutex_lock(&store->lock);
+    }
+    while (!store->waiting.first && !store->closing)
+        pthread_cond_wait(&store->work, &store->lock);
+}
+
 static void *run(void *argument) {
     struct store *store = argument;
     pthread_mutex_lock(&store->lock);
-    for (;;) {
-        while (!store->waiting.first && !store->closing)
-            pthread_cond_wait(&store->work, &store->lock);
+    for (bool worked = false;; worked = true) {
+        wait_for_work(store, worked);
         struct job *job = queue_take_all(&store->waiting);
         if (!job)
             break;
         pthread_mutex_unlock(&store->lock);
         while (job)
             job = run_group(store, job);
+        tidy(store, false);
         pthread_mutex_lock(&store->lock);
     }
     pthread_mutex_unlock(&store->lock);
@@ -219,7 +249,11 @@ int store_open(struct store_backend *backend, const char *path,
     queue_init(&store->waiting);
     queue_init(&store->finished);
     pthread_mutex_init(&store->lock, NULL);
-    pthread_cond_init(&store->work, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->work, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     int r = store->fd < 0 ? -errno : open_and_load(store, each, context, ret_error);
     if (r == 0)
         r = -pthread_create(&store->thread, NULL, run, store);

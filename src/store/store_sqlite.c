@@ -3,6 +3,10 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* So small that the log's first pages are written over and over: that is cheaper than a growing
+ * file. Under load it may grow to what journal_size_limit allows. */
+enum { TIDY_PAGES_IDLE = 64, TIDY_PAGES_BUSY = 4000 };
+
 static struct sqlite_backend *self_of(struct store_backend *backend) {
     return (struct sqlite_backend *)backend;
 }
@@ -97,6 +101,12 @@ static int prepare_all(struct sqlite_backend *self) {
     return r;
 }
 
+static int on_commit(void *context, sqlite3 *db, const char *name, int pages) {
+    struct sqlite_backend *self = context;
+    self->log_pages = pages;
+    return SQLITE_OK;
+}
+
 static int open_file(struct sqlite_backend *self, const char *path, int64_t *version) {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     int r = sqlite_result(self->db, sqlite3_open_v2(path, &self->db, flags, NULL));
@@ -108,6 +118,8 @@ static int open_file(struct sqlite_backend *self, const char *path, int64_t *ver
         r = execute(self, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
                           "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
                           "PRAGMA journal_size_limit=16777216; BEGIN IMMEDIATE; COMMIT;");
+    if (r == 0)
+        sqlite3_wal_hook(self->db, on_commit, self); /* instead of the automatic checkpoint */
     return r == 0 ? read_int(self, "PRAGMA user_version", version) : r;
 }
 
@@ -144,6 +156,7 @@ static void sqlite_close(struct store_backend *backend) {
     }
     sqlite3_close(self->db);
     self->db = NULL;
+    self->log_pages = self->tidied_pages = 0;
 }
 
 static int sqlite_open(struct store_backend *backend, const char *path, struct buffer *ret_error) {
@@ -204,6 +217,19 @@ static int sqlite_commit(struct store_backend *backend) {
     return run(self_of(backend), self_of(backend)->commit);
 }
 
+/* The log into the file. While that fails (the file cannot grow) the log grows on, and it is tried
+ * again as much later. */
+static void sqlite_tidy(struct store_backend *backend, bool is_idle) {
+    struct sqlite_backend *self = self_of(backend);
+    int pages = is_idle ? TIDY_PAGES_IDLE : TIDY_PAGES_BUSY;
+    if (self->log_pages < self->tidied_pages + pages)
+        return;
+    int code = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    self->tidied_pages = code == SQLITE_OK ? 0 : self->log_pages;
+    if (code == SQLITE_OK)
+        self->log_pages = 0;
+}
+
 static int sqlite_apply(struct store_backend *backend, const struct record *record) {
     struct sqlite_backend *self = self_of(backend);
     return self->schema->apply(self, record);
@@ -248,6 +274,7 @@ struct store_backend *sqlite_new(const struct sqlite_schema *schema) {
                                         .begin = sqlite_begin,
                                         .apply = sqlite_apply,
                                         .commit = sqlite_commit,
+                                        .tidy = sqlite_tidy,
                                         .find = sqlite_find,
                                         .close = sqlite_close,
                                         .free = sqlite_free};

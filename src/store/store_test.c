@@ -6,6 +6,7 @@
 #include "store/store_sqlite.h"
 #include <errno.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 static void note_found(void *context, int r, const struct alert *alerts, size_t count) {
     *(int *)context = r;
@@ -301,6 +302,50 @@ static void test_migration(void **state) {
     seen_deinit(&seen);
 }
 
+static size_t log_bytes(void) {
+    AUTO_FREE char *name = text_format("%s-wal", path);
+    struct stat at;
+    return stat(name, &at) == 0 ? (size_t)at.st_size : 0;
+}
+
+static void put_updates(struct store *store, int64_t *seq, int count, const char *body) {
+    struct records records = {0};
+    for (int i = 0; i < count; i++)
+        add_update(&records, ++*seq, body);
+    assert_int_equal(put(store, &records), 0);
+}
+
+/* 300 commits are about 900 pages, 3.7 MB; in the pauses the log is emptied and begun anew. */
+static void test_log_is_emptied_when_nothing_waits(void **state) {
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    int64_t seq = 0;
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < 30; i++)
+            put_updates(store, &seq, 1, "{}");
+        usleep(60000);
+    }
+    assert_in_range(log_bytes(), 1, 1000000);
+    store_close(store);
+    store = open_good(&seen);
+    assert_int_equal(seen.count[RECORD_UPDATE], 300);
+    store_close(store);
+    seen_deinit(&seen);
+}
+
+/* 40 MB without a pause. */
+static void test_log_is_bounded_under_load(void **state) {
+    static char body[10001];
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    int64_t seq = 0;
+    memset(body, 'x', sizeof body - 1);
+    for (int i = 0; i < 20; i++)
+        put_updates(store, &seq, 200, body);
+    assert_in_range(log_bytes(), 4000000, 22000000);
+    store_close(store);
+}
+
 static void test_refusals(void **state) {
     struct seen seen;
     struct store *store = open_good(&seen);
@@ -333,6 +378,8 @@ int main(void) {
         IN_FOLDER(test_close_commits_what_waits),
         IN_FOLDER(test_failed_commit_fails_its_jobs_and_reopens),
         IN_FOLDER(test_full_disk_is_not_hammered),
+        IN_FOLDER(test_log_is_emptied_when_nothing_waits),
+        IN_FOLDER(test_log_is_bounded_under_load),
         IN_FOLDER(test_find),
         IN_FOLDER(test_migration),
         IN_FOLDER(test_refusals),
