@@ -32,7 +32,9 @@ struct http_call {
     struct buffer body;
     size_t answer_bytes_max, header_bytes;
     bool headers_whole;
-    int64_t due_ms;   /* of the loop's clock: its time is over then */
+    int64_t due_ms; /* of the loop's clock: its time is over then */
+    int64_t total_ms;
+    bool sent;        /* handed to the library */
     bool started;     /* an attempt had its connection */
     long sent_before; /* what a proxy was told until then */
     bool repeat_refused, too_large, bad_options;
@@ -48,8 +50,8 @@ struct http_client {
     uv_loop_t *loop;
     uv_timer_t timer;
     CURLM *multi;
-    struct http_call *calls; /* under way */
-    size_t call_count, connections_max;
+    struct http_call *calls;            /* under way */
+    size_t call_count, connections_max; /* call_count: sent and not yet reported */
     uv_timer_t waiting; /* runs while more calls are under way than there may be connections */
     CURL *idle[HANDLES_IDLE_MAX];
     size_t idle_count;
@@ -102,10 +104,6 @@ static int on_request(void *context, char *their_ip, char *our_ip, int their_por
         return CURL_PREREQFUNC_ABORT;
     }
     return CURL_PREREQFUNC_OK;
-}
-
-static int64_t total_ms_of(const struct http_call_options *options) {
-    return options->total_ms_max ? options->total_ms_max : 60000;
 }
 
 /* --- easy handles --- */
@@ -195,7 +193,7 @@ static void call_set_method(struct http_call *call, const struct http_call_optio
 static void call_set_options(struct http_call *call, const struct http_call_options *options) {
     CURL *easy = call->easy;
     int64_t connect_ms = options->connect_ms_max ? options->connect_ms_max : 10000;
-    int64_t total_ms = total_ms_of(options);
+    call->total_ms = options->total_ms_max ? options->total_ms_max : 60000;
     call->answer_bytes_max = options->answer_bytes_max ? options->answer_bytes_max : 64u << 20;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
@@ -206,7 +204,7 @@ static void call_set_options(struct http_call *call, const struct http_call_opti
     curl_easy_setopt(easy, CURLOPT_PROXY, options->proxy ? options->proxy : "");
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)total_ms);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)call->total_ms);
     call_set_method(call, options);
     call_set_headers(call, options);
 }
@@ -220,7 +218,7 @@ static struct http_call *call_free(struct http_call *call) {
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, NULL);
     easy_give(client, call->easy);
-    client->call_count--;
+    client->call_count -= call->sent;
     *(call->previous ? &call->previous->next : &client->calls) = call->next;
     if (call->next)
         call->next->previous = call->previous;
@@ -410,8 +408,9 @@ static void take_first_step(struct http_client *client) {
         uv_timer_start(&client->timer, on_timer, 0, 0);
 }
 
-void http_call_start(struct http_client *client, const struct http_call_options *options,
-                     http_answered *answered, void *context, struct http_call **ret_call) {
+struct http_call *http_call_prepare(struct http_client *client,
+                                    const struct http_call_options *options,
+                                    http_answered *answered, void *context) {
     must(!client->closing && options->method && options->url && answered);
     struct http_call *call = memory_new(sizeof *call);
     call->client = client;
@@ -422,17 +421,30 @@ void http_call_start(struct http_client *client, const struct http_call_options 
     if (client->calls)
         client->calls->previous = call;
     client->calls = call;
-    call->due_ms = (int64_t)uv_now(client->loop) + total_ms_of(options);
-    if (++client->call_count > client->connections_max)
-        uv_timer_start(&client->waiting, on_waiting, WAITING_LOOK_MS, WAITING_LOOK_MS);
+    call->due_ms = INT64_MAX;
     call_set_options(call, options);
     if (call->bad_options) /* reported by the loop like every other failure */
         curl_easy_setopt(call->easy, CURLOPT_URL, "");
+    return call;
+}
+
+void http_call_send(struct http_call *call) {
+    struct http_client *client = call->client;
+    call->due_ms = (int64_t)uv_now(client->loop) + call->total_ms;
+    call->sent = true;
+    if (++client->call_count > client->connections_max)
+        uv_timer_start(&client->waiting, on_waiting, WAITING_LOOK_MS, WAITING_LOOK_MS);
     CURLMcode code = curl_multi_add_handle(client->multi, call->easy);
     must(code == CURLM_OK);
+    take_first_step(client);
+}
+
+void http_call_start(struct http_client *client, const struct http_call_options *options,
+                     http_answered *answered, void *context, struct http_call **ret_call) {
+    struct http_call *call = http_call_prepare(client, options, answered, context);
     if (ret_call)
         *ret_call = call;
-    take_first_step(client);
+    http_call_send(call);
 }
 
 void http_call_cancel(struct http_call *call) {

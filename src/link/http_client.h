@@ -56,4 +56,10 @@ struct http_client *http_client_close(struct http_client *client);
 /* *ret_call may be NULL when nobody will cancel. Always calls back, also for a bad URL. */
 void http_call_start(struct http_client *client, const struct http_call_options *options,
                      http_answered *answered, void *context, struct http_call **ret_call);
+/* The same in two steps: nothing leaves before http_call_send(), and its time begins there. For a
+ * request that must wait for something else and then leave at once. Cancel what is not sent. */
+MUST_CHECK struct http_call *http_call_prepare(struct http_client *client,
+                                               const struct http_call_options *options,
+                                               http_answered *answered, void *context);
+void http_call_send(struct http_call *call);
 void http_call_cancel(struct http_call *call); /* must not have called back yet */

@@ -255,6 +255,29 @@ static void check_number(void *context, const struct http_answer *answer) {
     one->f->right += answer->outcome == HTTP_ANSWERED && slice_is(answer->body, expected);
 }
 
+/* Two steps: nothing leaves before the second, and it may never come. */
+static void test_prepared(void **state) {
+    struct fixture f = {0};
+    open_served(&f, 8);
+    AUTO_FREE char *url = text_copy(url_of(f.server_port, "/a"));
+    struct http_call_options options = {.method = "GET", .url = url};
+    struct http_call *sent = http_call_prepare(f.client, &options, take_answer, &f);
+    struct http_call *dropped = http_call_prepare(f.client, &options, take_answer, &f);
+    struct http_call *left = http_call_prepare(f.client, &options, take_answer, &f);
+    call_and_wait(&f, (struct http_call_options){.url = url_of(f.server_port, "/b")});
+    assert_int_equal(f.handled, 1);
+    http_call_cancel(dropped);
+    f.answered = 0;
+    f.inside_start = true;
+    http_call_send(sent);
+    f.inside_start = false;
+    wait_answers(&f, 1);
+    assert_int_equal(f.handled, 2);
+    assert_string_equal(f.body.data, "GET /a - - ");
+    assert_non_null(left); /* the client's end frees it */
+    close_all(&f);
+}
+
 static void test_many(void **state) {
     struct fixture f = {0};
     struct numbered many[1000];
@@ -559,6 +582,7 @@ int main(void) {
         cmocka_unit_test(test_unknown_by_faults),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_timeout_and_cancel),
+        cmocka_unit_test(test_prepared),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_waiting_is_not_sent),
         cmocka_unit_test(test_close_inside_answer),

@@ -29,6 +29,11 @@ struct courtesy { /* sent after the commit, once, and forgotten */
     const char *method; /* of the Bot API */
     struct buffer body;
 };
+/* An order is made ready to send while the disk takes its intent. */
+struct prepared {
+    int64_t order, at_ms; /* its id; when it was signed */
+    struct request *request;
+};
 struct commit {
     struct trader *trader;
     struct records records;
@@ -39,6 +44,7 @@ struct commit {
     size_t wait_count, wait_capacity;
     bool confirms_live, writes; /* writes: it has records, so its outcome tells of the disk */
     struct courtesy *courtesies, **courtesies_end;
+    struct prepared prepared;
     int64_t chat; /* whom to tell when the disk refuses; 0: nobody asked */
 };
 
@@ -107,7 +113,8 @@ struct trader {
     char *live_phrase;
     int64_t last_update, outbox_last, store_born_ms, live_ms, account;
 
-    struct commit *commit; /* being filled, NULL: none */
+    struct commit *commit;     /* being filled, NULL: none */
+    struct prepared *prepared; /* of the commit that is on disk since now, NULL: none */
     int commit_depth;
     size_t commits; /* on their way to the disk */
     uint64_t outbox_tickets;
@@ -153,6 +160,9 @@ int64_t engines_next_ms(const struct trader *trader);
 /* trader_exchange.c */
 void exchange_turn(struct trader *trader); /* starts what is due */
 int64_t exchange_next_ms(const struct trader *trader);
+/* Ready to send, for exchange_create() after the commit; drop it when it was not wanted. */
+void exchange_prepare(struct trader *trader, const struct order *order, struct prepared *ret);
+void exchange_drop(struct prepared *prepared);
 void exchange_create(struct trader *trader, const struct order *order);
 void exchange_cancel(struct trader *trader, const struct order *order);
 void exchange_find(struct trader *trader, const struct order *order);
@@ -170,6 +180,11 @@ struct request_options {
  * is freed. Never called from inside request_start(). */
 void request_start(struct trader *trader, const struct request_options *options, request_done *done,
                    void *context);
+/* The same in two steps: signed now, sent or dropped within a second or so. */
+struct request *request_prepare(struct trader *trader, const struct request_options *options,
+                                request_done *done, void *context);
+void request_send(struct request *request);
+void request_drop(struct request *request);
 bool request_blocked(const struct trader *trader); /* the exchange wants a pause: send nothing */
 void requests_turn(struct trader *trader);         /* answers what was held back */
 void requests_close(struct trader *trader);

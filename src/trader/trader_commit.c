@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "trader/trader.h"
 #include "wire/telegram_bot.h"
+#include <sched.h>
 #include <stdio.h>
 
 void commit_begin(struct trader *trader) {
@@ -98,6 +99,7 @@ static void on_committed(void *context, int r) {
     if (r < 0)
         on_refused(commit, r);
     commit_begin(trader);
+    trader->prepared = &commit->prepared;
     if (r == 0)
         outbox_save_again(trader);
     for (size_t i = 0; i < commit->wait_count; i++) {
@@ -111,12 +113,37 @@ static void on_committed(void *context, int r) {
         else
             outbox_stored(trader, ticket, r);
     }
+    trader->prepared = NULL;
+    exchange_drop(&commit->prepared);
     if (r == 0) /* orders first */
         outbox_send_courtesies(trader, TAKE(commit->courtesies));
     courtesies_free(commit->courtesies);
     free(commit->waits);
     free(commit);
     commit_end(trader);
+}
+
+/* An order that waits for this commit alone. */
+static bool find_intent(const struct records *records, struct order *ret) {
+    for (size_t i = 0; i < records->count; i++) {
+        const struct record *record = &records->list[i];
+        if (record->kind != RECORD_ORDER || record->trade->order.state != ORDER_SENDING)
+            continue;
+        *ret = record->trade->order;
+        return true;
+    }
+    return false;
+}
+
+static void hand_over(struct commit *commit) {
+    struct trader *trader = commit->trader;
+    struct order intent;
+    bool places = find_intent(&commit->records, &intent);
+    store_put(trader->store, &commit->records, on_committed, commit);
+    if (!places)
+        return;
+    sched_yield(); /* the store's thread may have been woken on this very core: it goes first */
+    exchange_prepare(trader, &intent, &commit->prepared);
 }
 
 void commit_end(struct trader *trader) {
@@ -131,7 +158,7 @@ void commit_end(struct trader *trader) {
     trader->commits++;
     commit->writes = commit->records.count > 0;
     if (commit->writes || commit->courtesies) {
-        store_put(trader->store, &commit->records, on_committed, commit);
+        hand_over(commit);
         return;
     }
     trader->commits--;

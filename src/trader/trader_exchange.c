@@ -17,6 +17,7 @@ enum {
     PAGES_MAX = 100, /* of one list */
     INSTRUMENTS_MS = 86400000,
     INSTRUMENTS_RETRY_MS = 5000,
+    PREPARED_MS_MAX = 1000,
     BLIND_READS = 30, /* so many reads may bring nothing before people are told */
 };
 
@@ -48,11 +49,34 @@ static struct order_context *context_of(const struct order *order) {
     return context;
 }
 
-void exchange_create(struct trader *trader, const struct order *order) {
+static struct request *prepare(struct trader *trader, const struct order *order) {
     AUTO_BUFFER struct buffer body = {0};
     bybit_add_create(order, &body);
-    request_start(trader, &(struct request_options){.path = "/v5/order/create", .body = &body},
-                  on_created, context_of(order));
+    return request_prepare(trader,
+                           &(struct request_options){.path = "/v5/order/create", .body = &body},
+                           on_created, context_of(order));
+}
+
+void exchange_prepare(struct trader *trader, const struct order *order, struct prepared *ret) {
+    *ret = (struct prepared){order->id, trader_now(trader), prepare(trader, order)};
+}
+
+void exchange_drop(struct prepared *prepared) {
+    if (prepared->request)
+        request_drop(TAKE(prepared->request));
+}
+
+/* Not one whose signature grew old while the disk was slow. */
+static struct request *take_prepared(struct trader *trader, const struct order *order) {
+    struct prepared *prepared = trader->prepared;
+    bool fits = prepared && prepared->order == order->id &&
+                trader_now(trader) - prepared->at_ms <= PREPARED_MS_MAX;
+    return fits ? TAKE(prepared->request) : NULL;
+}
+
+void exchange_create(struct trader *trader, const struct order *order) {
+    struct request *request = take_prepared(trader, order);
+    request_send(request ? request : prepare(trader, order));
     log_info("order %lld: %s %s sent as %s (try %u)", (long long)order->id,
              trade_side_name(order->side), order->symbol, order->link_id, order->attempts);
 }

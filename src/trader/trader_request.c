@@ -17,6 +17,7 @@ struct request {
     struct trader *trader;
     request_done *done;
     void *context; /* its owner's, allocated, or NULL */
+    struct http_call *call;
     int64_t sent_ms;
     bool is_public;
     bool held_back; /* the exchange wants a pause: it is answered in the loop's next turn */
@@ -112,20 +113,6 @@ static const char *url_of(const struct trader *trader, const struct request_opti
     return ret->data;
 }
 
-static struct request *request_new(struct trader *trader, request_done *done, void *context) {
-    struct request *request = memory_new(sizeof *request);
-    *request = (struct request){.next = trader->requests,
-                                .place = &trader->requests,
-                                .trader = trader,
-                                .done = done,
-                                .context = context,
-                                .sent_ms = trader_now(trader)};
-    if (request->next)
-        request->next->place = &request->next;
-    trader->requests = request;
-    return request;
-}
-
 void requests_turn(struct trader *trader) {
     for (struct request *request = trader->requests, *next; request; request = next) {
         struct bybit_answer answer = {.class = EXCHANGE_BLOCKED};
@@ -145,18 +132,13 @@ void requests_close(struct trader *trader) {
     }
 }
 
-void request_start(struct trader *trader, const struct request_options *options, request_done *done,
-                   void *context) {
+static struct http_call *prepare_call(const struct request_options *options,
+                                      struct request *request) {
+    struct trader *trader = request->trader;
     AUTO_BUFFER struct buffer url = {0};
     struct signature signature;
     const struct buffer *payload = options->body ? options->body : options->query;
-    struct slice signed_part = payload ? buffer_slice(payload) : slice_of("");
-    struct request *request = request_new(trader, done, context);
-    request->is_public = options->is_public;
-    request->held_back = request_blocked(trader);
-    if (request->held_back)
-        return;
-    sign(trader, signed_part, &signature);
+    sign(trader, payload ? buffer_slice(payload) : slice_of(""), &signature);
     struct http_header headers[] = {{"X-BAPI-API-KEY", trader->options->api_key.value},
                                     {"X-BAPI-TIMESTAMP", signature.timestamp},
                                     {"X-BAPI-RECV-WINDOW", RECV_WINDOW},
@@ -170,5 +152,41 @@ void request_start(struct trader *trader, const struct request_options *options,
                                      .content_type = options->body ? "application/json" : NULL,
                                      .total_ms_max = REQUEST_MS_MAX,
                                      .answer_bytes_max = ANSWER_BYTES_MAX};
-    http_call_start(trader->client, &call, on_answer, request, NULL);
+    return http_call_prepare(trader->client, &call, on_answer, request);
+}
+
+struct request *request_prepare(struct trader *trader, const struct request_options *options,
+                                request_done *done, void *context) {
+    struct request *request = memory_new(sizeof *request);
+    *request = (struct request){.next = trader->requests,
+                                .place = &trader->requests,
+                                .trader = trader,
+                                .done = done,
+                                .context = context,
+                                .is_public = options->is_public};
+    if (request->next)
+        request->next->place = &request->next;
+    trader->requests = request;
+    request->call = prepare_call(options, request);
+    return request;
+}
+
+void request_send(struct request *request) {
+    request->sent_ms = trader_now(request->trader);
+    request->held_back = request_blocked(request->trader);
+    if (request->held_back)
+        http_call_cancel(request->call);
+    else
+        http_call_send(request->call);
+}
+
+void request_drop(struct request *request) {
+    http_call_cancel(request->call);
+    free(request->context);
+    request_free(request);
+}
+
+void request_start(struct trader *trader, const struct request_options *options, request_done *done,
+                   void *context) {
+    request_send(request_prepare(trader, options, done, context));
 }

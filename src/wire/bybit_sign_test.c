@@ -36,6 +36,7 @@ static void test_empty_secret(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_empty_secret)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors),
+                                       cmocka_unit_test(test_empty_secret)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
