@@ -10,6 +10,7 @@
 
 Build folders: build-test (gcc, sanitizers), build-clang, build-plain (gcc, as installed), build-fuzz.
 FUZZ_SECONDS=8: time of each fuzzer. WORLD_SEEDS=30: how many runs of the world.
+WORLD_CRASH_STEPS=300: after how many steps of one run a crash is tried, one after the other.
 """
 
 import concurrent.futures
@@ -220,16 +221,22 @@ def part_peers(tally):
 
 
 def part_world(tally):
-    """Each seed is a run of its own; the planted bugs are one test each."""
+    """Each seed is a run of its own, a crash after each step in turn too; the planted bugs are one
+    test each."""
     if not build_sanitized(tally):
         return
     seeds = int(os.environ.get("WORLD_SEEDS", "30"))
-    start = time.monotonic()
-    code, output = run([ROOT / "build-test" / "tests" / "world" / "world_sim", "--seeds",
-                        f"1..{seeds}"], seconds=MODULE_SECONDS)
-    print("  " + (output.strip().splitlines() or ["no output"])[-1])
-    tally.add(f"world_sim ({time.monotonic() - start:.0f} s)", seeds if code == 0 else 0,
-              int(code != 0), output)
+    steps = int(os.environ.get("WORLD_CRASH_STEPS", "300"))
+    runs = {f"world_sim, {seeds} seeds": (["--seeds", f"1..{seeds}"], seeds),
+            f"world_sim, a crash after each of {steps} steps": (
+                ["--crash-each", "--seed", "3", "--steps", f"{steps}"], steps)}
+    for name, (arguments, count) in runs.items():
+        start = time.monotonic()
+        code, output = run([ROOT / "build-test" / "tests" / "world" / "world_sim", *arguments],
+                           seconds=MODULE_SECONDS)
+        print("  " + (output.strip().splitlines() or ["no output"])[-1])
+        tally.add(f"{name} ({time.monotonic() - start:.0f} s)", count if code == 0 else 0,
+                  int(code != 0), output)
     unittest_module(tally, ROOT / "tests" / "world", "plants",
                     {"HOLDFAST_BUILD": str(ROOT / "build-test")})
 

@@ -122,9 +122,11 @@ static void crash(struct world *w, enum program program) {
 }
 
 static void maybe_crash(struct world *w) {
-    for (enum program p = HUB; p < PROGRAMS; p++)
-        if (w->lives[p].up && (w->lives[p].dying || chance(w, w->rates.crash[p])))
+    for (enum program p = HUB; p < PROGRAMS; p++) {
+        bool is_told = w->counts.steps == w->crash_after && (w->crash_whom & 1u << p);
+        if (w->lives[p].up && (is_told || w->lives[p].dying || chance(w, w->rates.crash[p])))
             crash(w, p);
+    }
 }
 
 /* ---- people, prices and other weather ---- */
@@ -229,7 +231,10 @@ static void begin(struct world *w, const struct run_options *options) {
     w->random = options->seed * 0x9e3779b97f4a7c15U + 1;
     w->trace = options->trace;
     w->now = BEGIN_MS;
-    roll_rates(w);
+    w->crash_after = options->crash_after;
+    w->crash_whom = options->crash_whom;
+    if (!w->crash_after)
+        roll_rates(w);
     for (size_t i = 0; i < PROGRAMS; i++)
         w->disks[i] = (struct disk){.world = w, .program = (enum program)i};
     telegram_begin(w, dice(w, UINT32_MAX));

@@ -123,8 +123,10 @@ struct world {
     struct checks *checks;
     int64_t book_read;         /* of the owner's chat, how far */
     uint64_t exchange_changes; /* as last seen */
-    bool trace, hands;         /* hands: somebody took a stop away */
-    char broken[600];          /* name of the invariant, and a sentence; "": all hold */
+    uint64_t crash_after;      /* see run_options */
+    unsigned crash_whom;
+    bool trace, hands; /* hands: somebody took a stop away */
+    char broken[600];  /* name of the invariant, and a sentence; "": all hold */
 };
 
 /* world.c */
@@ -142,6 +144,10 @@ void world_break(struct world *w, const char *name, const char *format, ...) PRI
 struct run_options {
     uint64_t seed;
     int64_t steps;
+    /* 0: faults by dice. Else none but one: this step is the last of these programs (bits), which
+     * then start again. */
+    uint64_t crash_after;
+    unsigned crash_whom;
     bool trace;
 };
 bool world_play(const struct run_options *options, struct counts *counts, char *ret_broken,
