@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "anchor/anchor.h"
 #include "base/clock.h"
-#include "base/launch.h"
 #include "base/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,16 +15,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-struct slot {
-    enum launch_slot_state state;
-    pid_t pid;
-    int status;
-    int log_fd; /* keeps what is in the pipe when nobody else has it open; -1 */
-    int pid_fd; /* of an adopted process, not our child; -1 */
-    bool told;  /* the keeper knows this state */
-    int64_t time_ms;
-    char name[LAUNCH_NAME_BYTES];
-};
 enum {
     KEEPER_DELAY_MIN_MS = 10,
     KEEPER_DELAY_MAX_MS = 5000,
@@ -42,6 +31,7 @@ static struct {
     pid_t keeper_pid;
     int keepers;       /* started so far */
     bool keeper_works; /* it has taken over */
+    bool resumed;      /* after an upgrade */
     int64_t keeper_start_ms;
     int64_t keeper_due_ms; /* when the next is started; 0: one runs */
     int64_t keeper_delay_ms;
@@ -328,11 +318,20 @@ static void on_quit(const struct launch_head *head, size_t bytes) {
     anchor.keeper_due_ms = clock_ms() + KEEPER_DELAY_MAX_MS;
 }
 
+/* Everything that is known goes on in the new program; what is not told yet is told there. */
+static void on_upgrade(const struct launch_head *head, size_t bytes) {
+    struct anchor_state state = {.keeper_pid = anchor.keeper_pid,
+                                 .keepers = anchor.keepers,
+                                 .slots_used = anchor.slots_used,
+                                 .slots = anchor.slots};
+    anchor_hand_over(anchor.options, &state);
+}
+
 static void on_message(size_t bytes) {
     static void (*const handlers[])(const struct launch_head *, size_t) = {
         [LAUNCH_START] = on_start, [LAUNCH_ADOPT] = on_adopt, [LAUNCH_SIGNAL] = on_signal,
         [LAUNCH_FREE] = on_free,   [LAUNCH_QUIT] = on_quit,   [LAUNCH_WORKS] = on_works,
-        [LAUNCH_KEEP] = on_keep,   [LAUNCH_DROP] = on_drop,
+        [LAUNCH_KEEP] = on_keep,   [LAUNCH_DROP] = on_drop,   [LAUNCH_UPGRADE] = on_upgrade,
     };
     const struct launch_head *head = &anchor.message.head;
     bool known = bytes >= sizeof *head && head->kind < COUNT_OF(handlers) && handlers[head->kind];
@@ -442,9 +441,11 @@ static void open_all(void) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     /* Messages hold environments, and so secrets: no core of ours, but services keep their limit.
      */
-    getrlimit(RLIMIT_CORE, &anchor_core_limit);
+    if (!anchor.resumed) {
+        getrlimit(RLIMIT_CORE, &anchor_core_limit);
+        getrlimit(RLIMIT_NOFILE, &anchor_files_limit);
+    }
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, anchor_core_limit.rlim_max});
-    getrlimit(RLIMIT_NOFILE, &anchor_files_limit);
     setrlimit(RLIMIT_NOFILE,
               &(struct rlimit){anchor_files_limit.rlim_max, anchor_files_limit.rlim_max});
     anchor.signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -464,11 +465,32 @@ static int wait_ms(void) {
     return left > 0 ? (int)left : 0;
 }
 
+/* The former keeper spoke to the former program: it is ended, the new one takes over. */
+static void resume(int fd) {
+    struct anchor_state state = {.slots = anchor.slots};
+    anchor.resumed = anchor_take_over(fd, &state);
+    if (!anchor.resumed) {
+        log_error("what the former program handed over is not understood: services go on and are "
+                  "adopted, how they end is not known");
+        return;
+    }
+    anchor.keeper_pid = state.keeper_pid;
+    anchor.keepers = state.keepers;
+    anchor.slots_used = state.slots_used;
+    if (anchor.keeper_pid > 0)
+        kill(anchor.keeper_pid, SIGKILL);
+}
+
 int anchor_run(const struct anchor_options *options) {
     anchor.options = options;
     anchor.keeper_fd = -1;
     anchor.keeper_delay_ms = KEEPER_DELAY_MIN_MS;
+    if (options->resume_fd >= 0)
+        resume(options->resume_fd);
     open_all();
+    for (uint32_t i = 0; i < anchor.slots_used; i++)
+        if (anchor.slots[i].state == LAUNCH_RUNNING && anchor.slots[i].pid_fd >= 0)
+            watch(anchor.slots[i].pid_fd, EPOLLIN, i, EPOLL_CTL_ADD);
     keeper_start();
     while (!anchor.quit) {
         struct epoll_event events[32];

@@ -4,23 +4,52 @@
  * start. */
 #pragma once
 #include "base/common.h"
+#include "base/launch.h"
 #include <sys/resource.h>
 
 struct anchor_options {
+    const char *program;      /* absolute path of this program: what an upgrade runs */
     const char *run;          /* run folder */
     char *const *keeper_argv; /* absolute path first, NULL-ended */
+    int resume_fd;            /* of anchor_hand_over(), taken; -1: a first start */
 };
 /* Runs until the keeper says QUIT; returns the exit code. */
 int anchor_run(const struct anchor_options *options);
+
+struct slot {
+    enum launch_slot_state state;
+    pid_t pid;
+    int status;
+    int log_fd; /* keeps what is in the pipe when nobody else has it open; -1 */
+    int pid_fd; /* of an adopted process, not our child; -1 */
+    bool told;  /* the keeper knows this state */
+    int64_t time_ms;
+    char name[LAUNCH_NAME_BYTES];
+};
+
+/* anchor_upgrade.c: the program under this process is replaced, its children stay. */
+struct anchor_state {
+    pid_t keeper_pid;
+    int keepers;         /* started so far */
+    uint32_t slots_used; /* slots above were never used */
+    struct slot *slots;  /* LAUNCH_SLOTS_MAX of them */
+};
+/* Runs the program anew with all that is known. Returns only when that failed, with all as before.
+ */
+void anchor_hand_over(const struct anchor_options *options, const struct anchor_state *state);
+/* What the former program handed over; false when it is not understood. Takes fd. */
+bool anchor_take_over(int fd, struct anchor_state *state);
 
 /* anchor_child.c: called in the forked child; becomes the service or ends with 126 or 127 after
  * saying why on its log. `body` is a checked START message. */
 /* What services inherit; ours differ: no cores, as many descriptors as can be had. */
 extern struct rlimit anchor_core_limit, anchor_files_limit;
-struct launch_body;
 _Noreturn void anchor_become(const struct launch_body *body, const char *strings);
 
 /* anchor_kept.c */
+enum { ANCHOR_KEPT_BYTES = LAUNCH_NAME_BYTES + 4 }; /* one of them handed over: name, descriptor */
+size_t anchor_kept_write(char *ret, bool close_on_exec); /* how many; ret: NULL to count */
+void anchor_kept_read(const char *bytes, size_t count);
 void anchor_keep(const char *name, int fd); /* takes fd */
 void anchor_drop(const char *name);
 void anchor_kept_untell(void);        /* a new keeper knows of none */

@@ -2,9 +2,9 @@
 /* Descriptors that keepers hand on to each other through the anchor: bound notify sockets, so that
  * a service which connected to one never notices that its keeper was replaced. */
 #include "anchor/anchor.h"
-#include "base/launch.h"
 #include "base/log.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -68,4 +68,32 @@ bool anchor_tell_kept(int keeper_fd) {
         kept[i].told = true;
     }
     return true;
+}
+
+size_t anchor_kept_write(char *ret, bool close_on_exec) {
+    size_t count = 0;
+    for (size_t i = 0; i < kept_used; i++) {
+        int32_t fd = kept[i].fd;
+        if (!kept[i].name[0])
+            continue;
+        fcntl(fd, F_SETFD, close_on_exec ? FD_CLOEXEC : 0);
+        if (ret) {
+            memcpy(ret + count * ANCHOR_KEPT_BYTES, kept[i].name, LAUNCH_NAME_BYTES);
+            memcpy(ret + count * ANCHOR_KEPT_BYTES + LAUNCH_NAME_BYTES, &fd, sizeof fd);
+        }
+        count++;
+    }
+    return count;
+}
+
+void anchor_kept_read(const char *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++, bytes += ANCHOR_KEPT_BYTES) {
+        char name[LAUNCH_NAME_BYTES];
+        int32_t fd;
+        memcpy(name, bytes, sizeof name);
+        memcpy(&fd, bytes + sizeof name, sizeof fd);
+        name[sizeof name - 1] = 0;
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        anchor_keep(name, fd);
+    }
 }

@@ -24,6 +24,7 @@ enum launch_kind {
     LAUNCH_QUIT,      /* value = exit code of the anchor */
     LAUNCH_KEEP,      /* with a descriptor; body: name: hold it for the next keeper */
     LAUNCH_DROP,      /* body: name: let it go */
+    LAUNCH_UPGRADE,   /* run the anchor's program anew under this process; the sender ends itself */
     LAUNCH_WORKS,     /* this keeper has taken over: if it dies now, the next is started at once */
     /* anchor to keeper */
     LAUNCH_SLOT,     /* slot, pid, value = LAUNCH_*, time: what the slot is now; body: its name */

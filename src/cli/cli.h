@@ -26,6 +26,7 @@ int command_start(const struct cli *cli);
 int command_stop(const struct cli *cli);
 int command_restart(const struct cli *cli);
 int command_reload(const struct cli *cli);
+int command_upgrade(const struct cli *cli);
 int command_logs(const struct cli *cli);
 int command_check(const struct cli *cli);
 int command_health(const struct cli *cli);

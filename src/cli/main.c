@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"stop", command_stop, "SERVICE...", "stop services and what needs them"},
     {"restart", command_restart, "SERVICE...", "restart just these services"},
     {"reload", command_reload, "", "apply a changed holdfast.yaml, all or nothing"},
+    {"upgrade", command_upgrade, "", "run the installed programs under the running services"},
     {"logs", command_logs, "[-f] [-n LINES] [SERVICE...]", "what services printed"},
     {"check", command_check, "[--print]", "every error of the config at once"},
     {"health", command_health, "[--port N] [--strict]", "0 healthy or degraded, 1 down"},

@@ -14,7 +14,7 @@
 enum {
     PORTS_TRIED = 50,
     STOP_MS_MAX = 5000,
-    DRAIN_MS = 1500,
+    DRAIN_MS = 3000, /* a busy machine needs its time */
     GIVEN_MS_MAX = 3000,
     CONNECTIONS_OUT = 256
 };

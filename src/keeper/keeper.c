@@ -326,6 +326,10 @@ int keeper_run(const char *run, const char *config_path) {
     open_all(&keeper);
     uv_run(&keeper.loop, UV_RUN_DEFAULT);
     close_all(&keeper);
+    if (keeper.upgrading) {
+        anchor_link_upgrade(&keeper);
+        return 0;
+    }
     if (!keeper.anchor_lost) {
         forget_states(&keeper);
         anchor_link_quit(&keeper, keeper.exit_code);

@@ -48,6 +48,7 @@ struct keeper {
     uv_check_t after_events;
     uv_poll_t anchor_poll;
     bool anchor_lost;
+    bool upgrading;                      /* the next keeper goes on */
     bool replayed;                       /* the config is a former keeper's */
     bool began;                          /* some keeper of this `up` has asked all services up */
     bool snapshot_done;                  /* the anchor has told all its slots */
@@ -86,6 +87,7 @@ void anchor_link_keep(struct keeper *keeper, const char *name, int fd);
 void anchor_link_drop(struct keeper *keeper, const char *name);
 void anchor_link_free_slots(struct keeper *keeper); /* after a save */
 void anchor_link_quit(struct keeper *keeper, int exit_code);
+void anchor_link_upgrade(struct keeper *keeper); /* all is written down; we end ourselves */
 
 /* keeper_state.c: run state on tmpfs */
 void state_load(struct keeper *keeper);

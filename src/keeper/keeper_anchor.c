@@ -309,6 +309,11 @@ void anchor_link_quit(struct keeper *keeper, int exit_code) {
     send_head(keeper, &head);
 }
 
+void anchor_link_upgrade(struct keeper *keeper) {
+    struct launch_head head = {.kind = LAUNCH_UPGRADE};
+    send_head(keeper, &head);
+}
+
 /* ---- what the anchor tells ---- */
 
 static struct service_exit exit_of(int status) {

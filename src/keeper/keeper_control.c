@@ -82,6 +82,7 @@ static json_t *service_json(struct keeper *keeper, size_t index) {
         health_word(service), "status_text", unit->status_text, "why", service->why, "last_exit",
         exit_json(service));
     must(object);
+    json_object_set_new(object, "own", json_boolean(service->config->part != PART_NONE));
     if (unit->log)
         json_object_set_new(object, "log_dropped_bytes",
                             json_integer(service_log_dropped(unit->log)));
@@ -198,6 +199,25 @@ static void on_down(const struct question *question) {
     keeper_down(question->keeper, false, 0);
 }
 
+/* Anchor and keeper are replaced; services notice nothing. */
+static void on_upgrade(const struct question *question) {
+    struct keeper *keeper = question->keeper;
+    if (keeper->services.ending) {
+        refuse(question, "stopping", "everything is being stopped");
+        return;
+    }
+    events_add(keeper, "", "upgrade", "anchor and keeper are replaced; services go on");
+    if (!state_save_changed(keeper)) {
+        refuse(question, "disk",
+               "the run state cannot be written, so nothing is replaced; see the keeper's log");
+        return;
+    }
+    anchor_link_free_slots(keeper);
+    answer(question, json_pack("{s:s}", "version", HOLDFAST_VERSION));
+    keeper->upgrading = keeper->quitting = true;
+    uv_stop(&keeper->loop);
+}
+
 static void on_ping(const struct question *question) {
     answer(question, json_pack("{s:b}", "pong", 1));
 }
@@ -245,7 +265,7 @@ static const struct {
     void (*handle)(const struct question *question);
 } handlers[] = {{"status", on_status},   {"start", on_start}, {"stop", on_stop},
                 {"restart", on_restart}, {"down", on_down},   {"reload", on_reload},
-                {"events", on_events},   {"ping", on_ping}};
+                {"events", on_events},   {"ping", on_ping},   {"upgrade", on_upgrade}};
 
 static void on_line(void *context, struct line_connection *connection, struct slice line) {
     struct control *control = context;

@@ -2,6 +2,7 @@
 /* holdfast-keeper --run FOLDER --config FILE   (started by holdfast-anchor, its socket is fd 3) */
 #include "base/log.h"
 #include "keeper/keeper.h"
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 
@@ -13,6 +14,10 @@ static bool has_anchor(void) {
 
 int main(int argc, char **argv) {
     log_open("holdfast");
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts(HOLDFAST_VERSION);
+        return 0;
+    }
     if (argc != 5 || strcmp(argv[1], "--run") != 0 || strcmp(argv[3], "--config") != 0 ||
         !has_anchor())
         fatal(EX_USAGE, "holdfast-keeper is started by `holdfast up`, not by hand");

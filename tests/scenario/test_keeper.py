@@ -281,13 +281,16 @@ class SurroundingsTests(KeeperCase):
 
     def test_ready_by_tcp(self):
         port = self.port("tcp")
-        listen = ("import socket, time; time.sleep(0.5); s = socket.create_server(('127.0.0.1', "
-                  f"{port})); print('listening', flush=True); time.sleep(1000)")
+        go = self.folder / "go"
+        listen = (f"import os, socket, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n"
+                  f"s = socket.create_server(('127.0.0.1', {port})); print('listening', flush=True)\n"
+                  "time.sleep(1000)")
         self.up({"services": {
             "a": {"command": [sys.executable, "-c", listen], "ready": {"tcp": f"127.0.0.1:{port}"}},
             "b": {"command": ["sh", "-c", "echo started; sleep 1000"], "needs": ["a"]}}})
         self.assertEqual(self.service("a")["state"], "starting")
         self.assertEqual(self.service("b")["state"], "waiting")
+        go.write_text("")
         self.wait_ready("a", "b")
         self.assertIn("listening", self.log("a"))
 
