@@ -53,6 +53,40 @@ static void limit_files(int64_t nofile) {
         give_up("raise the limit of open files of", "the service", errno);
 }
 
+static void limit(int resource, const char *what, int64_t value) {
+    struct rlimit limits;
+    if (value == LAUNCH_INHERITED)
+        return;
+    getrlimit((__rlimit_resource_t)resource, &limits);
+    limits.rlim_cur = (rlim_t)value;
+    if (limits.rlim_max < limits.rlim_cur)
+        limits.rlim_max = limits.rlim_cur;
+    if (setrlimit((__rlimit_resource_t)resource, &limits) < 0)
+        give_up("set the limit", what, errno);
+}
+
+static void limit_oom(int64_t value) {
+    char text[32];
+    int size = snprintf(text, sizeof text, "%lld", (long long)value);
+    AUTO_FD int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, (size_t)size) != size)
+        give_up("set the limit", "oom_score_adj", errno);
+}
+
+static void set_limits(const struct launch_body *body) {
+    const int64_t *limits = body->limits;
+    setrlimit(RLIMIT_CORE, &anchor_core_limit);
+    limit_files(body->nofile);
+    limit(RLIMIT_NPROC, "processes", limits[LAUNCH_NPROC]);
+    limit(RLIMIT_CORE, "core", limits[LAUNCH_CORE]);
+    limit(RLIMIT_AS, "address_space", limits[LAUNCH_AS]);
+    if (limits[LAUNCH_NICE] != LAUNCH_INHERITED &&
+        setpriority(PRIO_PROCESS, 0, (int)limits[LAUNCH_NICE]) < 0)
+        give_up("set the limit", "nice", errno);
+    if (limits[LAUNCH_OOM_SCORE_ADJ] != LAUNCH_INHERITED)
+        limit_oom(limits[LAUNCH_OOM_SCORE_ADJ]);
+}
+
 static void take_user(const struct launch_body *body) {
     if (!body->change_user)
         return;
@@ -83,8 +117,7 @@ _Noreturn void anchor_become(const struct launch_body *body, const char *strings
         argv[i] = (char *)(uintptr_t)next_string(&strings);
     for (uint32_t i = 0; i < body->envc; i++)
         envp[i] = (char *)(uintptr_t)next_string(&strings);
-    setrlimit(RLIMIT_CORE, &anchor_core_limit);
-    limit_files(body->nofile);
+    set_limits(body);
     take_user(body);
     if (chdir(folder) < 0)
         give_up("enter the folder", folder, errno);

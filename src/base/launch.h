@@ -45,11 +45,21 @@ struct launch_head {
 
 /* Behind it, NUL-ended: name, path of the program, working folder, log FIFO ("" for none), then
  * `argc` arguments and `envc` NAME=value. */
+enum launch_limit {
+    LAUNCH_NPROC,
+    LAUNCH_CORE,
+    LAUNCH_AS,
+    LAUNCH_NICE,
+    LAUNCH_OOM_SCORE_ADJ,
+    LAUNCH_LIMITS,
+};
+#define LAUNCH_INHERITED INT64_MIN
 struct launch_body {
     uint32_t argc, envc;
     int64_t start_ticks; /* ADOPT: field 22 of /proc/PID/stat */
     int64_t nofile;      /* 0: inherited */
-    int32_t umask;       /* -1: inherited */
+    int64_t limits[LAUNCH_LIMITS];
+    int32_t umask; /* -1: inherited */
     uint32_t change_user;
     uint32_t uid, gid, group_count;
     uint32_t groups[LAUNCH_GROUPS_MAX];

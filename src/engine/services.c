@@ -5,10 +5,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const char *const service_state_names[] = {"stopped",  "waiting", "starting", "ready",
-                                           "stopping", "backoff", "failed",   "done"};
+const char *const service_state_names[] = {"stopped",  "waiting",  "preparing", "starting", "ready",
+                                           "stopping", "cleaning", "backoff",   "failed",   "done"};
 _Static_assert(COUNT_OF(service_state_names) == SERVICE_STATE_COUNT, "a name for each state");
 
+enum { HOOK_KILL = -1, HOOK_BEFORE_START, HOOK_AFTER_STOP };
 enum { KILL_AGAIN_MS = 1000, SECOND_MS = 1000 };
 
 /* One step at one service: what the actions below need. */
@@ -23,6 +24,11 @@ struct step {
 bool service_has_process(const struct service *service) {
     return service->state == SERVICE_STARTING || service->state == SERVICE_READY ||
            service->state == SERVICE_STOPPING;
+}
+
+bool service_is_busy(const struct service *service) {
+    return service_has_process(service) || service->state == SERVICE_PREPARING ||
+           service->state == SERVICE_CLEANING;
 }
 
 /* ---- commands ---- */
@@ -56,11 +62,13 @@ static void PRINTF_LIKE(3, 4) tell(struct step *step, const char *what, const ch
 
 static int64_t deadline_of(const struct service *service, int64_t delay_ms, int64_t now) {
     switch (service->state) {
+    case SERVICE_PREPARING:
     case SERVICE_STARTING:
         return now + service->config->start_timeout_ms;
     case SERVICE_READY:
         return service->restarts ? now + service->config->restart.stable_ms : 0;
     case SERVICE_STOPPING:
+    case SERVICE_CLEANING:
         return now + service->config->stop_timeout_ms;
     case SERVICE_BACKOFF:
         return now + delay_ms;
@@ -73,19 +81,24 @@ static int64_t deadline_of(const struct service *service, int64_t delay_ms, int6
 
 static void set_state(struct step *step, enum service_state state, int64_t delay_ms) {
 #define FROM(name) (1u << SERVICE_##name)
+#define ENDED (FROM(STARTING) | FROM(READY) | FROM(STOPPING) | FROM(PREPARING) | FROM(CLEANING))
     static const unsigned allowed_from[SERVICE_STATE_COUNT] = {
         [SERVICE_STOPPED] = FROM(WAITING) | FROM(STOPPING) | FROM(BACKOFF) | FROM(FAILED) |
-                            FROM(DONE) | FROM(STARTING) | FROM(READY),
-        [SERVICE_WAITING] =
-            FROM(STOPPED) | FROM(BACKOFF) | FROM(FAILED) | FROM(DONE) | FROM(STOPPING),
-        [SERVICE_STARTING] = FROM(WAITING),
+                            FROM(DONE) | FROM(STARTING) | FROM(READY) | FROM(PREPARING) |
+                            FROM(CLEANING),
+        [SERVICE_WAITING] = FROM(STOPPED) | FROM(BACKOFF) | FROM(FAILED) | FROM(DONE) |
+                            FROM(STOPPING) | FROM(CLEANING),
+        [SERVICE_PREPARING] = FROM(WAITING),
+        [SERVICE_STARTING] = FROM(WAITING) | FROM(PREPARING),
         [SERVICE_READY] = FROM(STARTING),
         [SERVICE_STOPPING] = FROM(STARTING) | FROM(READY),
-        [SERVICE_BACKOFF] = FROM(STARTING) | FROM(READY) | FROM(STOPPING),
-        [SERVICE_FAILED] = FROM(STARTING) | FROM(READY) | FROM(STOPPING),
-        [SERVICE_DONE] = FROM(STARTING) | FROM(READY) | FROM(STOPPING),
+        [SERVICE_CLEANING] = FROM(STARTING) | FROM(READY) | FROM(STOPPING),
+        [SERVICE_BACKOFF] = ENDED,
+        [SERVICE_FAILED] = ENDED,
+        [SERVICE_DONE] = ENDED,
     };
 #undef FROM
+#undef ENDED
     struct service *service = step->service;
     must(allowed_from[state] & (1u << service->state));
     service->state = state;
@@ -107,6 +120,16 @@ static const struct service *unmet_need(const struct services *all, const struct
     return NULL;
 }
 
+static void start_process(struct step *step) {
+    struct service *service = step->service;
+    set_state(step, SERVICE_STARTING, 0);
+    service->was_ready = service->killed = service->again = false;
+    service->healthy = true;
+    service->watchdog_at_ms = 0;
+    service->started_ms = step->now;
+    add_command(step->all, SERVICE_COMMAND_START, step->index);
+}
+
 static void start_if_met(struct step *step) {
     struct service *service = step->service;
     const struct service *need = unmet_need(step->all, service);
@@ -115,13 +138,15 @@ static void start_if_met(struct step *step) {
                    service_state_names[need->state]);
         return;
     }
-    set_state(step, SERVICE_STARTING, 0);
     service->why[0] = 0;
-    service->was_ready = service->killed = service->again = false;
-    service->healthy = true;
-    service->watchdog_at_ms = 0;
+    if (!service->config->before_start) {
+        start_process(step);
+        return;
+    }
+    set_state(step, SERVICE_PREPARING, 0);
     service->started_ms = step->now;
-    add_command(step->all, SERVICE_COMMAND_START, step->index);
+    service->was_ready = service->killed = service->again = false;
+    add_command(step->all, SERVICE_COMMAND_HOOK, step->index)->value = HOOK_BEFORE_START;
 }
 
 static void wait_or_start(struct step *step) {
@@ -194,7 +219,7 @@ static void kill_again(struct step *step) {
 static bool has_running_dependent(const struct services *all, size_t index) {
     for (size_t i = 0; i < all->count; i++)
         for (size_t k = 0; k < all->list[i].need_count; k++)
-            if (all->list[i].needs[k] == index && service_has_process(&all->list[i]))
+            if (all->list[i].needs[k] == index && service_is_busy(&all->list[i]))
                 return true;
     return false;
 }
@@ -246,41 +271,113 @@ static void follow_decision(struct step *step, const struct restart_decision *de
     }
 }
 
-static void on_exited(struct step *step) {
+/* What follows its end, once nothing of it runs any more. */
+static void follow_end(struct step *step) {
     struct service *service = step->service;
-    bool asked = service->state == SERVICE_STOPPING;
-    bool hung = asked && service->again && !service->healthy;
+    bool hung = service->asked && service->again && !service->healthy;
+    if (!service->wanted) {
+        set_state(step, SERVICE_STOPPED, 0);
+        return;
+    }
+    if (service->asked && !hung) {
+        service->restarts_total++;
+        set_state(step, SERVICE_WAITING, 0);
+        return; /* settle() starts it */
+    }
+    struct restart_case restart = {.config = &service->config->restart,
+                                   .class = (enum exit_class)service->exit_class,
+                                   .was_ready = service->was_ready,
+                                   .restarts = service->restarts,
+                                   .random = step->event->random};
+    struct restart_decision decision = restart_decide(&restart);
+    follow_decision(step, &decision);
+}
+
+static void note_exit(struct step *step) {
+    struct service *service = step->service;
     service->last_exit = step->event->exit;
     service->last_exit.last_lines = (struct slice){0};
     service->last_exit_ms = step->now;
     service->last_life_ms = step->now - service->started_ms;
     service->exit_count++;
-    if (!hung)
+    service->exit_class = (int)restart_classify(&step->event->exit);
+}
+
+static void on_exited(struct step *step) {
+    struct service *service = step->service;
+    service->asked = service->state == SERVICE_STOPPING;
+    bool hung = service->asked && service->again && !service->healthy;
+    note_exit(step);
+    if (hung)
+        service->exit_class = EXIT_CLASS_FAILURE;
+    else
         describe_exit(step, service->why, sizeof service->why);
     char how[SERVICE_TEXT_BYTES];
     describe_exit(step, how, sizeof how);
     pid_t session = service->pid;
     service->pid = 0;
     service->watchdog_at_ms = 0;
-    tell(step, asked && !hung ? "stopped" : "exited", "%s", how);
+    tell(step, service->asked && !hung ? "stopped" : "exited", "%s", how);
     add_command(step->all, SERVICE_COMMAND_SWEEP, step->index)->value = session;
-    if (!service->wanted) {
-        set_state(step, SERVICE_STOPPED, 0);
+    if (!service->config->after_stop) {
+        follow_end(step);
         return;
     }
-    if (asked && !hung) {
-        service->restarts_total++;
-        set_state(step, SERVICE_WAITING, 0);
-        return; /* settle() starts it */
+    set_state(step, SERVICE_CLEANING, 0);
+    add_command(step->all, SERVICE_COMMAND_HOOK, step->index)->value = HOOK_AFTER_STOP;
+}
+
+/* ---- hooks ---- */
+
+static bool hook_failed(struct step *step, const char *name) {
+    const struct service_exit *exit = &step->event->exit;
+    if (exit->known && !exit->signal && exit->code == 0)
+        return false;
+    char how[80];
+    if (!exit->known)
+        snprintf(how, sizeof how, "ended while nobody was there to see how");
+    else if (exit->signal)
+        snprintf(how, sizeof how, "killed by SIG%s", option_signal_name(exit->signal));
+    else
+        snprintf(how, sizeof how, "exit code %d", exit->code);
+    text_print(step->service->why, sizeof step->service->why, "%s: %s", name, how);
+    tell(step, "hook_failed", "%s: %s", name, how);
+    return true;
+}
+
+/* A hook that fails is a start that failed: tried again like any other. */
+static void on_prepared(struct step *step) {
+    struct service *service = step->service;
+    bool failed = service->wanted && hook_failed(step, "before_start");
+    if (service->wanted && !failed) {
+        start_process(step);
+        return;
     }
-    struct restart_case restart = {.config = &service->config->restart,
-                                   .class = hung ? EXIT_CLASS_FAILURE
-                                                 : restart_classify(&step->event->exit),
-                                   .was_ready = service->was_ready,
-                                   .restarts = service->restarts,
-                                   .random = step->event->random};
-    struct restart_decision decision = restart_decide(&restart);
-    follow_decision(step, &decision);
+    add_command(step->all, SERVICE_COMMAND_SWEEP, step->index)->value = 0;
+    if (failed) {
+        service->asked = false;
+        note_exit(step);
+        follow_end(step);
+    } else {
+        set_state(step, SERVICE_STOPPED, 0);
+    }
+}
+
+static void on_cleaned(struct step *step) {
+    (void)hook_failed(step, "after_stop");
+    follow_end(step);
+}
+
+static void kill_hook(struct step *step) {
+    step->service->state_at_ms = step->now + KILL_AGAIN_MS;
+    add_command(step->all, SERVICE_COMMAND_HOOK, step->index)->value = HOOK_KILL;
+}
+
+static void hook_timer(struct step *step) {
+    char text[TEXT_DURATION_BYTES];
+    text_from_duration(step->now - step->service->since_ms, text);
+    tell(step, "hook_failed", "did not end within %s: SIGKILL", text);
+    kill_hook(step);
 }
 
 /* ---- wishes ---- */
@@ -304,6 +401,11 @@ static void want_down(struct step *step) {
 
 static void want_down_later(struct step *step) { /* settle() stops it after its dependents */
     step->service->wanted = false;
+}
+
+static void want_down_unprepared(struct step *step) {
+    step->service->wanted = false;
+    kill_hook(step);
 }
 
 /* ---- probes and time ---- */
@@ -398,6 +500,11 @@ typedef void action(struct step *step);
 static action *const actions[SERVICE_STATE_COUNT][SERVICE_EVENT_COUNT] = {
     [SERVICE_STOPPED] = {E(UP) = want_up, E(RESTART) = want_up, E(DOWN) = want_down_later},
     [SERVICE_WAITING] = {E(UP) = want_up_later, E(RESTART) = want_up_later, E(DOWN) = want_down},
+    [SERVICE_PREPARING] = {E(UP) = want_up_later, E(DOWN) = want_down_unprepared,
+                           E(HOOK_DONE) = on_prepared, E(TIMER) = hook_timer},
+    [SERVICE_CLEANING] = {E(UP) = want_up_later, E(RESTART) = want_up_later,
+                          E(DOWN) = want_down_later, E(HOOK_DONE) = on_cleaned,
+                          E(TIMER) = hook_timer},
     [SERVICE_STARTING] = {E(UP) = want_up_later, E(RESTART) = begin_restart,
                           E(DOWN) = want_down_later, E(STARTED) = on_started, E(EXITED) = on_exited,
                           E(READY) = become_ready, E(PROBE_OK) = become_ready,
@@ -502,13 +609,15 @@ void services_end(struct services *services, int64_t now_ms, bool at_once) {
             begin_stop(&step, false);
         if (at_once && service->state == SERVICE_STOPPING)
             kill_again(&step);
+        if (at_once && service->state == SERVICE_CLEANING)
+            kill_hook(&step);
     }
     settle(services, now_ms, 0);
 }
 
 bool services_all_down(const struct services *services) {
     for (size_t i = 0; i < services->count; i++)
-        if (service_has_process(&services->list[i]))
+        if (service_is_busy(&services->list[i]))
             return false;
     return true;
 }

@@ -10,11 +10,13 @@
 #include "policy/restart.h"
 
 enum service_state {
-    SERVICE_STOPPED,  /* nobody wants it up */
-    SERVICE_WAITING,  /* for what it needs */
-    SERVICE_STARTING, /* its process is there or about to be; not ready */
+    SERVICE_STOPPED,   /* nobody wants it up */
+    SERVICE_WAITING,   /* for what it needs */
+    SERVICE_PREPARING, /* its before_start hook runs */
+    SERVICE_STARTING,  /* its process is there or about to be; not ready */
     SERVICE_READY,
     SERVICE_STOPPING, /* was asked to end */
+    SERVICE_CLEANING, /* has ended; its after_stop hook runs */
     SERVICE_BACKOFF,  /* ended, will be started again */
     SERVICE_FAILED,   /* ended too often; tried again seldom, or after a change */
     SERVICE_DONE,     /* ended well and is meant to stay so */
@@ -28,6 +30,7 @@ enum service_event_kind {
     SERVICE_EVENT_RESTART,   /* ... anew */
     SERVICE_EVENT_STARTED,   /* pid */
     SERVICE_EVENT_EXITED,    /* exit; of a start that failed too */
+    SERVICE_EVENT_HOOK_DONE, /* exit; of the hook of PREPARING or CLEANING */
     SERVICE_EVENT_READY,     /* the start probe or sd_notify said so */
     SERVICE_EVENT_PROBE_OK,  /* of the health probe */
     SERVICE_EVENT_PROBE_BAD, /* text: why */
@@ -51,8 +54,10 @@ enum service_command_kind {
     SERVICE_COMMAND_START,  /* make the process */
     SERVICE_COMMAND_SIGNAL, /* value: to its process group */
     SERVICE_COMMAND_SWEEP,  /* value: its session; kill whatever of its tree is left */
-    SERVICE_COMMAND_PROBE,  /* value: 0 ready probe, 1 health probe */
-    SERVICE_COMMAND_TELL,   /* what, text: an event for people and listeners */
+    SERVICE_COMMAND_HOOK,  /* value: 0 run before_start, 1 run after_stop, -1 kill the one that runs
+                            */
+    SERVICE_COMMAND_PROBE, /* value: 0 ready probe, 1 health probe */
+    SERVICE_COMMAND_TELL,  /* what, text: an event for people and listeners */
 };
 enum { SERVICE_TEXT_BYTES = 200 };
 struct service_command {
@@ -71,6 +76,8 @@ struct service {
     bool was_ready;         /* in this life */
     bool healthy;           /* the last health probe passed */
     bool killed;            /* SIGKILL was sent in this stop */
+    bool asked;             /* its last end was asked for */
+    int exit_class;         /* enum exit_class of its last end */
     pid_t pid;              /* 0: none */
     int64_t restarts;       /* counted without stability */
     int64_t restarts_total; /* since `up` */
@@ -115,3 +122,4 @@ void services_commands_done(struct services *services);
 /* After the durable fields were filled in from a former keeper: sets the deadlines anew. */
 void services_resume(struct services *services, int64_t now_ms);
 bool service_has_process(const struct service *service);
+bool service_is_busy(const struct service *service); /* its process, or a hook of it, is there */

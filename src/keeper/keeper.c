@@ -51,6 +51,14 @@ static void do_sweep(struct keeper *keeper, const struct service_command *comman
                  killed == 1 ? "" : "es");
 }
 
+static void do_hook(struct keeper *keeper, const struct service_command *command) {
+    struct unit *unit = keeper->units[command->index];
+    if (command->value < 0)
+        anchor_link_signal(keeper, unit->hook_slot, SIGKILL);
+    else if (unit->hook_slot == SLOT_NONE) /* else a former keeper has started it */
+        anchor_link_start_hook(keeper, command->index, command->value == 1);
+}
+
 static void do_probe(struct keeper *keeper, const struct service_command *command) {
     probe_start(keeper->units[command->index], (int)command->value);
 }
@@ -65,8 +73,8 @@ static void do_tell(struct keeper *keeper, const struct service_command *command
 static void carry_out(struct keeper *keeper) {
     static void (*const handlers[])(struct keeper *, const struct service_command *) = {
         [SERVICE_COMMAND_START] = do_start, [SERVICE_COMMAND_SIGNAL] = do_signal,
-        [SERVICE_COMMAND_SWEEP] = do_sweep, [SERVICE_COMMAND_PROBE] = do_probe,
-        [SERVICE_COMMAND_TELL] = do_tell,
+        [SERVICE_COMMAND_SWEEP] = do_sweep, [SERVICE_COMMAND_HOOK] = do_hook,
+        [SERVICE_COMMAND_PROBE] = do_probe, [SERVICE_COMMAND_TELL] = do_tell,
     };
     static bool under_way;
     if (under_way)
@@ -185,7 +193,7 @@ bool keeper_open_unit(struct keeper *keeper, size_t index) {
                                           .owner = keeper_owner_of(config)};
     unit->keeper = keeper;
     unit->index = index;
-    unit->slot = unit->probe_slot = SLOT_NONE;
+    unit->slot = unit->hook_slot = unit->probe_slot = SLOT_NONE;
     int r = service_log_open(keeper->logs, &keeper->loop, &options, &unit->log);
     if (r < 0)
         log_error("service %s: its log in %s cannot be opened: %s; it runs without", config->name,
@@ -271,7 +279,7 @@ void keeper_begin(struct keeper *keeper) {
             log_error("%s: %s", errors.list[i].place, errors.list[i].text);
     config_errors_deinit(&errors);
     for (size_t i = 0; i < keeper->services.count; i++)
-        if (!service_has_process(&keeper->services.list[i]) && !keeper->units[i]->leaving)
+        if (!service_is_busy(&keeper->services.list[i]) && !keeper->units[i]->leaving)
             keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_UP, .index = i});
     (void)state_save_changed(keeper);
     AUTO_FREE char *mark = path_join(keeper->run, "began");

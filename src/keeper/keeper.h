@@ -18,6 +18,7 @@ struct unit {
     struct keeper *keeper;
     size_t index;
     uint32_t slot;       /* of the anchor; SLOT_NONE */
+    uint32_t hook_slot;  /* hook under way; SLOT_NONE */
     uint32_t probe_slot; /* exec probe under way; SLOT_NONE */
     int64_t start_ticks; /* of the process: with its pid its name for this boot */
     struct service_log *log;
@@ -80,6 +81,8 @@ void keeper_begin(struct keeper *keeper);
 void anchor_link_open(struct keeper *keeper);
 void anchor_link_start(struct keeper *keeper, size_t index);
 bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *argv);
+/* Its end is SERVICE_EVENT_HOOK_DONE, also when it cannot be started. */
+void anchor_link_start_hook(struct keeper *keeper, size_t index, bool after_stop);
 void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks);
 void anchor_link_signal(struct keeper *keeper, uint32_t slot, int number);
 /* The anchor holds a descriptor for the next keeper. */

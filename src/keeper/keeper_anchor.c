@@ -84,6 +84,8 @@ void anchor_link_free_slots(struct keeper *keeper) {
     keeper->free_count = 0;
 }
 
+_Static_assert(LAUNCH_INHERITED == LIMIT_INHERITED, "base knows nothing of the model");
+
 struct launch_request {
     uint32_t kind, slot;
     pid_t pid;
@@ -143,6 +145,11 @@ static bool send_request(struct keeper *keeper, const struct launch_request *req
                                .envc = (uint32_t)text_list_count(request->env),
                                .start_ticks = request->start_ticks,
                                .nofile = config->nofile,
+                               .limits = {[LAUNCH_NPROC] = config->limits.processes,
+                                          [LAUNCH_CORE] = config->limits.core,
+                                          [LAUNCH_AS] = config->limits.address_space,
+                                          [LAUNCH_NICE] = config->limits.nice,
+                                          [LAUNCH_OOM_SCORE_ADJ] = config->limits.oom_score_adj},
                                .umask = (int32_t)config->umask};
     *ret_why = "its program was not found in PATH, or is not executable";
     if (!path && request->kind == LAUNCH_START)
@@ -280,6 +287,47 @@ bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *a
     return sent;
 }
 
+/* ---- hooks: in slots named "<service" (before its start) and ">service" (after its end) ---- */
+
+static void set_hook_env(const struct service *service, bool after_stop, char ***env) {
+    env_set(env, "HOLDFAST_HOOK", after_stop ? "after_stop" : "before_start");
+    if (!after_stop)
+        return;
+    AUTO_FREE char *code = text_format("%d", service->last_exit.code);
+    AUTO_FREE char *number = text_format("%d", service->last_exit.signal);
+    env_set(env, "HOLDFAST_EXIT_CODE", code);
+    env_set(env, "HOLDFAST_EXIT_SIGNAL", number);
+}
+
+void anchor_link_start_hook(struct keeper *keeper, size_t index, bool after_stop) {
+    struct unit *unit = keeper->units[index];
+    const struct service *service = &keeper->services.list[index];
+    const struct service_config *config = service->config;
+    const char *why = "all 8192 places of the anchor are taken";
+    char **env = complete_env(keeper, config, false);
+    set_hook_env(service, after_stop, &env);
+    AUTO_FREE char *name = text_format("%c%s", after_stop ? '>' : '<', config->name);
+    unit->hook_slot = take_slot(keeper);
+    struct launch_request request = {.kind = LAUNCH_START,
+                                     .slot = unit->hook_slot,
+                                     .name = name,
+                                     .config = config,
+                                     .log = unit->log ? service_log_fifo(unit->log) : "",
+                                     .argv = after_stop ? config->after_stop : config->before_start,
+                                     .env = env};
+    bool sent = unit->hook_slot != SLOT_NONE && send_request(keeper, &request, &why);
+    text_list_free(env);
+    if (sent || keeper->anchor_lost)
+        return;
+    log_error("service %s: its %s cannot be started: %s", config->name,
+              after_stop ? "after_stop" : "before_start", why);
+    free_slot(keeper, unit->hook_slot);
+    unit->hook_slot = SLOT_NONE;
+    keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_HOOK_DONE,
+                                                .index = index,
+                                                .exit = {.code = 127, .known = true}});
+}
+
 void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks) {
     struct unit *unit = keeper->units[index];
     const struct service_config *config = keeper->services.list[index].config;
@@ -338,6 +386,36 @@ static void on_probe_slot(struct keeper *keeper, const struct launch_head *head,
     free_slot(keeper, head->slot);
 }
 
+/* A hook that a former keeper started just before it was killed, and could not write down. */
+static void on_hook_running(struct keeper *keeper, const struct launch_head *head,
+                            struct unit *unit, bool after_stop) {
+    struct service *service = &keeper->services.list[unit->index];
+    unit->hook_slot = head->slot;
+    if (after_stop || service_is_busy(service))
+        return;
+    service->state = SERVICE_PREPARING;
+    service->wanted = true;
+    service->started_ms = service->since_ms = head->time_ms;
+    service->state_at_ms = head->time_ms + service->config->start_timeout_ms;
+}
+
+static void on_hook_slot(struct keeper *keeper, const struct launch_head *head, struct unit *unit,
+                         bool after_stop) {
+    if (head->value == LAUNCH_RUNNING) {
+        on_hook_running(keeper, head, unit, after_stop);
+        return;
+    }
+    free_slot(keeper, head->slot);
+    if (unit->hook_slot != SLOT_NONE && unit->hook_slot != head->slot)
+        return;
+    unit->hook_slot = SLOT_NONE;
+    struct service_exit failed = {.code = 126, .known = true};
+    keeper_event(keeper, (struct service_event){
+                             .kind = SERVICE_EVENT_HOOK_DONE,
+                             .index = unit->index,
+                             .exit = head->value == LAUNCH_DEAD ? exit_of(head->status) : failed});
+}
+
 static void on_running(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
     struct service *service = &keeper->services.list[unit->index];
     unit->slot = head->slot;
@@ -389,8 +467,8 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
 static void on_slot(struct keeper *keeper, const struct launch_head *head, const char *name) {
     size_t index = 0;
     keeper->slots[head->slot / 8] |= (uint8_t)(1 << head->slot % 8);
-    bool probe = name[0] == '?';
-    if (!keeper_find(keeper, probe ? name + 1 : name, &index)) {
+    bool probe = name[0] == '?', hook = name[0] == '<' || name[0] == '>';
+    if (!keeper_find(keeper, probe || hook ? name + 1 : name, &index)) {
         /* A service of a former config: end it, and let its exit free the place. */
         if (head->value == LAUNCH_RUNNING)
             anchor_link_signal(keeper, head->slot, SIGKILL);
@@ -401,6 +479,8 @@ static void on_slot(struct keeper *keeper, const struct launch_head *head, const
     struct unit *unit = keeper->units[index];
     if (probe)
         on_probe_slot(keeper, head, unit);
+    else if (hook)
+        on_hook_slot(keeper, head, unit, name[0] == '>');
     else if (head->value == LAUNCH_RUNNING)
         on_running(keeper, head, unit);
     else
@@ -420,7 +500,12 @@ static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
     for (size_t i = 0; i < keeper->services.count; i++) {
         struct service *service = &keeper->services.list[i];
         struct unit *unit = keeper->units[i];
-        if (!service_has_process(service) || unit->slot != SLOT_NONE)
+        bool hook = service_is_busy(service) && !service_has_process(service);
+        if (hook && unit->hook_slot == SLOT_NONE)
+            keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_HOOK_DONE,
+                                                        .index = i,
+                                                        .exit = {.code = -1}});
+        if (hook || !service_has_process(service) || unit->slot != SLOT_NONE)
             continue;
         if (still_lives(service->pid, unit->start_ticks)) {
             events_add(keeper, service->config->name, "started", "adopted: it ran on without us");
@@ -508,6 +593,13 @@ static void on_anchor(uv_poll_t *poll, int status, int events) {
         on_message(keeper, &message);
 }
 
+static void note_hook(struct keeper *keeper, const struct anchor_message *message) {
+    size_t index = 0;
+    bool runs = message->head.kind == LAUNCH_SLOT && message->head.value == LAUNCH_RUNNING;
+    if (runs && message->name[0] == '>' && keeper_find(keeper, message->name + 1, &index))
+        keeper->units[index]->hook_slot = message->head.slot;
+}
+
 /* Every slot in use is marked before the first one is acted on: else a start made for one of them
  * could be given the place of another that was not told yet. */
 static void take_over(struct keeper *keeper) {
@@ -529,6 +621,8 @@ static void take_over(struct keeper *keeper) {
             on_kept(keeper, &messages[i]);
     for (size_t i = 0; i < keeper->services.count && !keeper->anchor_lost; i++)
         keeper_open_notify(keeper, i);
+    for (size_t i = 0; i < count; i++) /* an end that is told first must not start a second one */
+        note_hook(keeper, &messages[i]);
     for (size_t i = 0; i < count && !keeper->anchor_lost; i++)
         on_message(keeper, &messages[i]);
     free(messages);

@@ -113,7 +113,7 @@ static json_t *services_json(const struct question *question) {
         json_array_append_new(services, service);
     }
     for (size_t i = 0; json_array_size(names) == 0 && i < keeper->services.count; i++)
-        if (!keeper->units[i]->leaving || service_has_process(&keeper->services.list[i]))
+        if (!keeper->units[i]->leaving || service_is_busy(&keeper->services.list[i]))
             json_array_append_new(services, service_json(keeper, i));
     return services;
 }

@@ -26,7 +26,7 @@ static void carry_leaving(struct keeper *keeper, struct config *next) {
         bool gone = true;
         for (size_t k = 0; k < known; k++)
             gone &= strcmp(next->services[k].name, old->name) != 0;
-        if (!gone || !service_has_process(&keeper->services.list[i]))
+        if (!gone || !service_is_busy(&keeper->services.list[i]))
             continue;
         next->services =
             memory_grow(next->services, next->service_count + 1, sizeof *next->services);

@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum field_type { FIELD_BOOL, FIELD_INT, FIELD_LONG, FIELD_TEXT };
+/* FIELD_STATE by its name: numbers may differ in the program that an upgrade brings. */
+enum field_type { FIELD_BOOL, FIELD_INT, FIELD_LONG, FIELD_TEXT, FIELD_STATE };
 struct field {
     const char *name;
     enum field_type type;
@@ -18,12 +19,14 @@ struct field {
 #define S(name, type)                                                                              \
     { #name, type, offsetof(struct service, name) }
 static const struct field fields[] = {
-    S(state, FIELD_INT),
+    S(state, FIELD_STATE),
     S(wanted, FIELD_BOOL),
     S(again, FIELD_BOOL),
     S(was_ready, FIELD_BOOL),
     S(healthy, FIELD_BOOL),
     S(killed, FIELD_BOOL),
+    S(asked, FIELD_BOOL),
+    S(exit_class, FIELD_INT),
     S(pid, FIELD_INT),
     S(restarts, FIELD_LONG),
     S(restarts_total, FIELD_LONG),
@@ -54,12 +57,23 @@ static json_t *field_to_json(const void *field, enum field_type type) {
         return json_integer(*(const int64_t *)field);
     case FIELD_TEXT:
         return json_string_nocheck(field);
+    case FIELD_STATE:
+        return json_string(service_state_names[*(const enum service_state *)field]);
     }
     return json_null();
 }
 
+static enum service_state state_of(const char *name) {
+    for (size_t i = 0; i < SERVICE_STATE_COUNT; i++)
+        if (strcmp(name, service_state_names[i]) == 0)
+            return (enum service_state)i;
+    return SERVICE_STOPPED;
+}
+
 static void field_from_json(void *field, enum field_type type, const json_t *value) {
-    if (type == FIELD_BOOL && json_is_boolean(value))
+    if (type == FIELD_STATE && json_is_string(value))
+        *(enum service_state *)field = state_of(json_string_value(value));
+    else if (type == FIELD_BOOL && json_is_boolean(value))
         *(bool *)field = json_is_true(value);
     else if (type == FIELD_INT && json_is_integer(value))
         *(int *)field = (int)json_integer_value(value);
@@ -108,8 +122,6 @@ static void load(struct keeper *keeper, size_t index) {
     for (size_t i = 0; json_is_object(object) && i < COUNT_OF(fields); i++)
         field_from_json((char *)service + fields[i].offset, fields[i].type,
                         json_object_get(object, fields[i].name));
-    if ((unsigned)service->state >= SERVICE_STATE_COUNT)
-        service->state = SERVICE_STOPPED;
     unit->start_ticks = json_integer_value(json_object_get(object, "start_ticks"));
     const char *status = json_string_value(json_object_get(object, "status_text"));
     snprintf(unit->status_text, sizeof unit->status_text, "%s", status ? status : "");

@@ -106,7 +106,8 @@ static void look_at_lost(struct keeper *keeper, pid_t pid, const char *run_mark)
         return;
     const char *name = environ_value(text, size, "HOLDFAST_SERVICE=");
     if (!name || !environ_has(text, size, run_mark) ||
-        environ_value(text, size, "HOLDFAST_PROBE=") || !keeper_find(keeper, name, &index))
+        environ_value(text, size, "HOLDFAST_PROBE=") ||
+        environ_value(text, size, "HOLDFAST_HOOK=") || !keeper_find(keeper, name, &index))
         return;
     struct service *service = &keeper->services.list[index];
     struct unit *unit = keeper->units[index];

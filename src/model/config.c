@@ -13,6 +13,8 @@ static void service_deinit(struct service_config *service) {
     free(service->name);
     free(service->place);
     text_list_free(service->argv);
+    text_list_free(service->before_start);
+    text_list_free(service->after_stop);
     free(service->folder);
     text_list_free(service->env);
     text_list_free(service->needs);
@@ -97,8 +99,15 @@ static bool restart_same(const struct restart_config *a, const struct restart_co
            a->retry_ms == b->retry_ms && a->give_up == b->give_up;
 }
 
+static bool limits_same(const struct limits_config *a, const struct limits_config *b) {
+    return a->processes == b->processes && a->core == b->core &&
+           a->address_space == b->address_space && a->nice == b->nice &&
+           a->oom_score_adj == b->oom_score_adj;
+}
+
 bool service_config_equal(const struct service_config *a, const struct service_config *b) {
     return text_same(a->name, b->name) && list_same(a->argv, b->argv) &&
+           list_same(a->before_start, b->before_start) && list_same(a->after_stop, b->after_stop) &&
            text_same(a->folder, b->folder) && list_same(a->env, b->env) &&
            list_same(a->needs, b->needs) && text_same(a->user, b->user) &&
            text_same(a->consumer, b->consumer) && a->umask == b->umask && a->nofile == b->nofile &&
@@ -107,7 +116,7 @@ bool service_config_equal(const struct service_config *a, const struct service_c
            a->critical == b->critical && a->part == b->part &&
            a->log_bytes_max == b->log_bytes_max && a->log_files == b->log_files &&
            probe_same(&a->ready, &b->ready) && probe_same(&a->health, &b->health) &&
-           restart_same(&a->restart, &b->restart);
+           restart_same(&a->restart, &b->restart) && limits_same(&a->limits, &b->limits);
 }
 
 static bool bot_same(const struct bot_config *a, const struct bot_config *b) {

@@ -33,6 +33,16 @@ struct restart_config {
     bool give_up;         /* ... or not at all */
 };
 
+/* LIMIT_INHERITED: as the keeper has it. */
+#define LIMIT_INHERITED INT64_MIN
+struct limits_config {
+    int64_t processes;     /* of the user, RLIMIT_NPROC */
+    int64_t core;          /* bytes of a core file, RLIMIT_CORE */
+    int64_t address_space; /* bytes, RLIMIT_AS */
+    int64_t nice;          /* -20..19 */
+    int64_t oom_score_adj; /* -1000..1000: who is killed first without memory */
+};
+
 /* Services that the config implies; they read more of it than their own definition. */
 enum service_part { PART_NONE, PART_HUB, PART_TRADER };
 
@@ -40,13 +50,16 @@ struct service_config {
     char *name;
     char *place; /* where it is defined: "holdfast.yaml:12:3" */
     char **argv;
-    char *folder;   /* working folder, absolute */
-    char **env;     /* NAME=value, complete: what the process gets, HOLDFAST_* aside */
-    char **needs;   /* names of services */
-    char *user;     /* NULL: as the keeper */
-    char *consumer; /* name of the bot whose updates it reads through the gateway, or NULL */
-    int64_t umask;  /* -1: inherited */
-    int64_t nofile; /* soft limit of open files; 0: inherited */
+    char **before_start; /* hook: a command that must end well first; NULL: none */
+    char **after_stop;   /* hook: run after each end */
+    char *folder;        /* working folder, absolute */
+    char **env;          /* NAME=value, complete: what the process gets, HOLDFAST_* aside */
+    char **needs;        /* names of services */
+    char *user;          /* NULL: as the keeper */
+    char *consumer;      /* name of the bot whose updates it reads through the gateway, or NULL */
+    int64_t umask;       /* -1: inherited */
+    int64_t nofile;      /* soft limit of open files; 0: inherited */
+    struct limits_config limits;
     int stop_signal;
     int64_t stop_timeout_ms;    /* from the stop signal to SIGKILL */
     int64_t start_timeout_ms;   /* from start to ready */

@@ -23,6 +23,7 @@ static int read_umask(struct reader *reader, const struct yaml_node *node, void 
 static int read_probe(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_restart(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_log(struct reader *reader, const struct yaml_node *node, void *field);
+static int read_limits(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_tcp(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_http_probe(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_exec(struct reader *reader, const struct yaml_node *node, void *field);
@@ -32,6 +33,12 @@ static int read_notify(struct reader *reader, const struct yaml_node *node, void
 static const struct reader_option service_options[] = {
     {{"command", OPTION_OTHER, SERVICE(argv), NULL, 0, 0, NULL,
       "A list of words, or one line split as a shell splits words."},
+     read_command},
+    {{"before_start", OPTION_OTHER, SERVICE(before_start), NULL, 0, 0, NULL,
+      "A command that must end well before each start."},
+     read_command},
+    {{"after_stop", OPTION_OTHER, SERVICE(after_stop), NULL, 0, 0, NULL,
+      "A command that is run after each end."},
      read_command},
     {{"folder", OPTION_TEXT, SERVICE(folder), NULL, 0, 0, NULL, "Working folder."}, NULL},
     {{"env_file", OPTION_OTHER, 0, NULL, 0, 0, NULL, "NAME=value lines."}, read_env_file},
@@ -45,6 +52,7 @@ static const struct reader_option service_options[] = {
      NULL},
     {{"umask", OPTION_OTHER, SERVICE(umask), NULL, 0, 0, NULL, "Octal."}, read_umask},
     {{"nofile", OPTION_INT, SERVICE(nofile), NULL, 0, 1 << 20, NULL, "Open files."}, NULL},
+    {{"limits", OPTION_OTHER, SERVICE(limits), NULL, 0, 0, NULL, "Of the process."}, read_limits},
     {{"stop_signal", OPTION_SIGNAL, SERVICE(stop_signal), "TERM", 0, 0, NULL, "Asks it to end."},
      NULL},
     {{"stop_timeout", OPTION_DURATION, SERVICE(stop_timeout_ms), "10s", 0, HOUR_MS, NULL,
@@ -98,6 +106,20 @@ static const struct reader_option restart_options[] = {
     {{"give_up", OPTION_BOOL, RESTART(give_up), "false", 0, 0, NULL, "... or not at all."}, NULL},
 };
 
+#define LIMIT(field) offsetof(struct limits_config, field)
+static const struct reader_option limits_options[] = {
+    {{"processes", OPTION_INT, LIMIT(processes), NULL, 1, 1 << 22, NULL, "Of its user."}, NULL},
+    {{"core", OPTION_SIZE, LIMIT(core), NULL, 0, INT64_MAX, NULL, "Of a core file; 0: none."},
+     NULL},
+    {{"address_space", OPTION_SIZE, LIMIT(address_space), NULL, 1 << 20, INT64_MAX, NULL,
+      "Of one process; Node and Java reserve far more than they use."},
+     NULL},
+    {{"nice", OPTION_INT, LIMIT(nice), NULL, -20, 19, NULL, "Lower runs first."}, NULL},
+    {{"oom_score_adj", OPTION_INT, LIMIT(oom_score_adj), NULL, -1000, 1000, NULL,
+      "Higher is killed first when memory ends."},
+     NULL},
+};
+
 static const struct reader_option log_options[] = {
     {{"size", OPTION_SIZE, SERVICE(log_bytes_max), "10MB", 4096, (int64_t)1 << 40, NULL,
       "Of one file."},
@@ -122,6 +144,8 @@ void reader_service_defaults(struct service_config *service) {
     set_defaults(probe_options, COUNT_OF(probe_options), &service->health);
     service->ready.every_ms = 200; /* a start is looked at often */
     service->umask = -1;
+    service->limits = (struct limits_config){LIMIT_INHERITED, LIMIT_INHERITED, LIMIT_INHERITED,
+                                             LIMIT_INHERITED, LIMIT_INHERITED};
 }
 
 static int read_list(struct reader *reader, const struct yaml_node *node, void *field) {
@@ -251,6 +275,10 @@ static int read_restart(struct reader *reader, const struct yaml_node *node, voi
 
 static int read_log(struct reader *reader, const struct yaml_node *node, void *field) {
     return reader_mapping(reader, node, log_options, COUNT_OF(log_options), field);
+}
+
+static int read_limits(struct reader *reader, const struct yaml_node *node, void *field) {
+    return reader_mapping(reader, node, limits_options, COUNT_OF(limits_options), field);
 }
 
 static int read_user(struct reader *reader, const struct yaml_node *node, void *field) {
