@@ -250,6 +250,8 @@ static void follow_decision(struct step *step, const struct restart_decision *de
         service->restarts_total++;
         set_state(step, SERVICE_BACKOFF, decision->delay_ms);
         tell(step, "restarting", "in %s", delay);
+        if (decision->delay_ms == 0 && !step->all->ending)
+            wait_or_start(step);
         break;
     case RESTART_DONE:
         set_state(step, SERVICE_DONE, 0);
@@ -348,8 +350,9 @@ static bool hook_failed(struct step *step, const char *name) {
 /* A hook that fails is a start that failed: tried again like any other. */
 static void on_prepared(struct step *step) {
     struct service *service = step->service;
-    bool failed = service->wanted && hook_failed(step, "before_start");
-    if (service->wanted && !failed) {
+    bool wanted = service->wanted && !step->all->ending;
+    bool failed = wanted && hook_failed(step, "before_start");
+    if (wanted && !failed) {
         start_process(step);
         return;
     }

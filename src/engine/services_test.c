@@ -37,6 +37,14 @@ static int teardown(void **state) {
     return 0;
 }
 
+static char *hook[] = {"hook", NULL};
+
+static void give_exit(enum service_event_kind kind, size_t index, int code) {
+    struct service_event event = {
+        .kind = kind, .index = index, .now_ms = now, .exit = {.code = code, .known = true}};
+    services_step(&services, &event);
+}
+
 static void give(enum service_event_kind kind, size_t index) {
     struct service_event event = {.kind = kind,
                                   .index = index,
@@ -235,6 +243,70 @@ static void test_end_at_once_kills_all(void **state) {
     assert_true(services_all_down(&services));
 }
 
+static void test_hooks_before_and_after(void **state) {
+    configs[LONE].before_start = configs[LONE].after_stop = hook;
+    give(SERVICE_EVENT_UP, LONE);
+    assert_int_equal(state_of(LONE), SERVICE_PREPARING);
+    assert_int_equal(commands_of(SERVICE_COMMAND_START, LONE), 0);
+    give_exit(SERVICE_EVENT_HOOK_DONE, LONE, 0);
+    assert_int_equal(commands_of(SERVICE_COMMAND_START, LONE), 1);
+    give(SERVICE_EVENT_STARTED, LONE);
+    services_commands_done(&services);
+    give(SERVICE_EVENT_EXITED, LONE);
+    assert_int_equal(state_of(LONE), SERVICE_CLEANING);
+    assert_int_equal(commands_of(SERVICE_COMMAND_HOOK, LONE), 1);
+    assert_false(services_all_down(&services));
+    give_exit(SERVICE_EVENT_HOOK_DONE, LONE, 3); /* said, and nothing else */
+    assert_int_equal(state_of(LONE), SERVICE_BACKOFF);
+    assert_int_equal(services.list[LONE].restarts, 1);
+}
+
+static void test_a_hook_that_fails_is_a_start_that_failed(void **state) {
+    configs[LONE].before_start = hook;
+    give(SERVICE_EVENT_UP, LONE);
+    for (int i = 0; i < 4; i++) {
+        give_exit(SERVICE_EVENT_HOOK_DONE, LONE, 3);
+        if (state_of(LONE) == SERVICE_BACKOFF) {
+            now = services_deadline(&services);
+            services_tick(&services, now, 0);
+        }
+    }
+    assert_int_equal(state_of(LONE), SERVICE_FAILED);
+    assert_int_equal(commands_of(SERVICE_COMMAND_START, LONE), 0);
+    assert_string_equal(services.list[LONE].why, "before_start: exit code 3");
+}
+
+static void test_a_stop_ends_a_hook(void **state) {
+    configs[LONE].before_start = hook;
+    give(SERVICE_EVENT_UP, LONE);
+    services_commands_done(&services);
+    give(SERVICE_EVENT_DOWN, LONE);
+    assert_int_equal(services.commands[0].kind, SERVICE_COMMAND_HOOK);
+    assert_int_equal(services.commands[0].value, -1);
+    give_exit(SERVICE_EVENT_HOOK_DONE, LONE, 0); /* even if it ended well meanwhile */
+    assert_int_equal(state_of(LONE), SERVICE_STOPPED);
+    assert_int_equal(commands_of(SERVICE_COMMAND_START, LONE), 0);
+}
+
+static void test_a_hook_has_its_time(void **state) {
+    configs[LONE].before_start = hook;
+    give(SERVICE_EVENT_UP, LONE);
+    services_commands_done(&services);
+    now += 60000;
+    services_tick(&services, now, 0);
+    assert_int_equal(commands_of(SERVICE_COMMAND_HOOK, LONE), 1);
+    assert_int_equal(state_of(LONE), SERVICE_PREPARING); /* until its end is known */
+}
+
+static void test_no_delay_is_no_turn(void **state) {
+    configs[LONE].restart.delay_ms = 0;
+    configs[LONE].restart.delay_max_ms = 0;
+    all_up();
+    give(SERVICE_EVENT_EXITED, LONE);
+    assert_int_equal(state_of(LONE), SERVICE_STARTING);
+    assert_int_equal(commands_of(SERVICE_COMMAND_START, LONE), 1);
+}
+
 /* ---- any order of events: a small world of processes ---- */
 
 static uint32_t seed;
@@ -243,7 +315,7 @@ static uint32_t chance(uint32_t limit) {
     return (seed >> 8) % limit;
 }
 
-static bool alive[COUNT], asked_to_end[COUNT], start_pending[COUNT];
+static bool alive[COUNT], asked_to_end[COUNT], start_pending[COUNT], hook_runs[COUNT];
 
 /* Carries the commands out in the world; what must never happen is checked here. */
 static void carry_out(void) {
@@ -251,12 +323,15 @@ static void carry_out(void) {
         const struct service_command *command = &services.commands[i];
         size_t index = command->index;
         if (command->kind == SERVICE_COMMAND_START) {
-            assert_false(alive[index]); /* never two copies */
+            assert_false(alive[index] || hook_runs[index]); /* never two copies */
             assert_false(services.ending);
             alive[index] = start_pending[index] = true;
             asked_to_end[index] = false;
         } else if (command->kind == SERVICE_COMMAND_SIGNAL) {
             asked_to_end[index] |= command->value == SIGKILL || chance(2);
+        } else if (command->kind == SERVICE_COMMAND_HOOK && command->value >= 0) {
+            assert_false(alive[index] || hook_runs[index]);
+            hook_runs[index] = true;
         }
     }
     services_commands_done(&services);
@@ -271,6 +346,9 @@ static void random_turn(void) {
     if (start_pending[index]) {
         start_pending[index] = false;
         give(SERVICE_EVENT_STARTED, index);
+    } else if (hook_runs[index] && chance(3) == 0) {
+        hook_runs[index] = false;
+        give_exit(SERVICE_EVENT_HOOK_DONE, index, chance(4) ? 0 : 1);
     } else if (alive[index] && (asked_to_end[index] || chance(20) == 0)) {
         alive[index] = false;
         give(SERVICE_EVENT_EXITED, index);
@@ -289,7 +367,9 @@ static void test_any_order_keeps_one_copy_and_ends(void **state) {
         setup(NULL);
         seed = run;
         for (size_t i = 0; i < COUNT; i++) {
-            alive[i] = asked_to_end[i] = start_pending[i] = false;
+            alive[i] = asked_to_end[i] = start_pending[i] = hook_runs[i] = false;
+            configs[i].before_start = chance(2) ? NULL : hook;
+            configs[i].after_stop = chance(2) ? NULL : hook;
             configs[i].ready.kind = chance(2) ? PROBE_NONE : PROBE_NOTIFY;
             configs[i].watchdog_ms = chance(2) ? 0 : 20000;
         }
@@ -297,6 +377,8 @@ static void test_any_order_keeps_one_copy_and_ends(void **state) {
             random_turn();
             for (size_t i = 0; i < COUNT; i++)
                 assert_int_equal(service_has_process(&services.list[i]), alive[i]);
+            for (size_t i = 0; i < COUNT; i++)
+                assert_true(service_is_busy(&services.list[i]) || !hook_runs[i]);
         }
         services_end(&services, now, false);
         carry_out();
@@ -323,6 +405,11 @@ int main(void) {
         TEST(test_watchdog),
         TEST(test_config_error_waits_for_a_change),
         TEST(test_end_at_once_kills_all),
+        TEST(test_hooks_before_and_after),
+        TEST(test_a_hook_that_fails_is_a_start_that_failed),
+        TEST(test_a_stop_ends_a_hook),
+        TEST(test_a_hook_has_its_time),
+        TEST(test_no_delay_is_no_turn),
         TEST(test_any_order_keeps_one_copy_and_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

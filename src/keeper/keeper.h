@@ -107,7 +107,13 @@ void events_since(const struct events *events, int64_t after,
                   void (*each)(void *context, struct slice line), void *context);
 
 /* keeper_deaths.c: the bounded history of exits */
-void deaths_add(struct keeper *keeper, size_t index, const struct service_exit *exit);
+struct death {
+    pid_t pid;
+    bool asked; /* for its end */
+    int64_t uptime_ms;
+    struct service_exit exit; /* last_lines borrowed */
+};
+void deaths_add(struct keeper *keeper, size_t index, const struct death *death);
 json_t *deaths_of(const struct keeper *keeper, const char *name); /* newest last */
 
 /* keeper_notify.c: sd_notify */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -446,22 +447,27 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
         free_slot(keeper, head->slot);
         return;
     }
-    struct service_event event = {.kind = SERVICE_EVENT_EXITED, .index = unit->index};
-    event.exit = head->value == LAUNCH_DEAD ? exit_of(head->status)
+    struct death death = {.pid = service->pid,
+                          .asked = service->state == SERVICE_STOPPING,
+                          .uptime_ms = clock_ms() - service->started_ms};
+    death.exit = head->value == LAUNCH_DEAD ? exit_of(head->status)
                                             : (struct service_exit){.code = 126, .known = true};
     if (head->value == LAUNCH_FAILED)
         log_error("service %s: no process could be made: %s", service->config->name,
                   strerror(head->status));
-    if (unit->log) {
+    if (unit->log)
         service_log_flush(unit->log, true);
-        event.exit.last_lines = service_log_tail(unit->log);
-    }
-    deaths_add(keeper, unit->index, &event.exit);
+    struct slice tail = unit->log ? service_log_tail(unit->log) : slice_of("");
+    AUTO_FREE char *last_lines = text_copy_n(tail.data, tail.size);
+    death.exit.last_lines = (struct slice){last_lines, tail.size};
     probe_cancel(unit);
     unit->slot = SLOT_NONE;
     unit->start_ticks = 0;
     free_slot(keeper, head->slot);
-    keeper_event(keeper, event);
+    keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_EXITED,
+                                                .index = unit->index,
+                                                .exit = death.exit});
+    deaths_add(keeper, unit->index, &death); /* the next life does not wait for it */
 }
 
 static void on_slot(struct keeper *keeper, const struct launch_head *head, const char *name) {

@@ -105,12 +105,14 @@ static json_t *services_json(const struct question *question) {
     size_t k;
     json_t *name;
     json_array_foreach(names, k, name) {
-        size_t index = 0;
-        if (!keeper_find(keeper, json_string_value(name), &index))
-            continue;
-        json_t *service = service_json(keeper, index);
-        json_object_set_new(service, "deaths", deaths_of(keeper, json_string_value(name)));
-        json_array_append_new(services, service);
+        for (size_t i = 0; i < keeper->services.count; i++) {
+            const struct service_config *config = keeper->services.list[i].config;
+            if (!service_is_called(config, json_string_value(name)))
+                continue;
+            json_t *service = service_json(keeper, i);
+            json_object_set_new(service, "deaths", deaths_of(keeper, config->name));
+            json_array_append_new(services, service);
+        }
     }
     for (size_t i = 0; json_array_size(names) == 0 && i < keeper->services.count; i++)
         if (!keeper->units[i]->leaving || service_is_busy(&keeper->services.list[i]))
@@ -134,13 +136,19 @@ static void on_status(const struct question *question) {
 
 /* ---- wishes ---- */
 
+static bool is_known(const struct keeper *keeper, const char *name) {
+    for (size_t i = 0; i < keeper->services.count; i++)
+        if (service_is_called(keeper->services.list[i].config, name))
+            return true;
+    return false;
+}
+
 static bool find_all(const struct question *question, const json_t *names) {
     size_t i;
     json_t *name;
     json_array_foreach(names, i, name) {
-        size_t index = 0;
         const char *text = json_string_value(name);
-        if (text && keeper_find(question->keeper, text, &index))
+        if (text && is_known(question->keeper, text))
             continue;
         AUTO_FREE const char **known =
             memory_array(question->keeper->services.count + 1, sizeof *known);
@@ -175,8 +183,8 @@ static void for_services(const struct question *question, enum service_event_kin
     for (size_t i = 0; i < keeper->services.count; i++) {
         bool named = all && keeper->services.list[i].config->part != PART_HUB;
         for (size_t k = 0; k < json_array_size(names); k++)
-            named |= strcmp(json_string_value(json_array_get(names, k)),
-                            keeper->services.list[i].config->name) == 0;
+            named |= service_is_called(keeper->services.list[i].config,
+                                       json_string_value(json_array_get(names, k)));
         if (named)
             keeper_event(keeper, (struct service_event){.kind = kind, .index = i});
     }

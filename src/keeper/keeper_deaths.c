@@ -45,18 +45,17 @@ static json_t *last_lines(struct slice tail) {
     return lines;
 }
 
-void deaths_add(struct keeper *keeper, size_t index, const struct service_exit *exit) {
-    const struct service *service = &keeper->services.list[index];
-    const char *name = service->config->name;
+void deaths_add(struct keeper *keeper, size_t index, const struct death *death) {
+    const char *name = keeper->services.list[index].config->name;
+    const struct service_exit *exit = &death->exit;
     char time[CLOCK_TEXT_BYTES];
     clock_format(clock_wall_ms(), time);
     json_t *list = read_history(keeper, name);
-    json_array_append_new(list, json_pack("{s:s,s:i,s:i,s:i,s:b,s:b,s:b,s:I,s:o}", "time", time,
-                                          "pid", (int)service->pid, "code", exit->code, "signal",
-                                          exit->signal, "core", exit->core, "known", exit->known,
-                                          "asked", service->state == SERVICE_STOPPING, "uptime_ms",
-                                          (json_int_t)(clock_ms() - service->started_ms),
-                                          "last_lines", last_lines(exit->last_lines)));
+    json_array_append_new(
+        list, json_pack("{s:s,s:i,s:i,s:i,s:b,s:b,s:b,s:I,s:o}", "time", time, "pid",
+                        (int)death->pid, "code", exit->code, "signal", exit->signal, "core",
+                        exit->core, "known", exit->known, "asked", death->asked, "uptime_ms",
+                        (json_int_t)death->uptime_ms, "last_lines", last_lines(exit->last_lines)));
     while (json_array_size(list) > DEATHS_KEPT)
         json_array_remove(list, 0);
     AUTO_FREE char *text = json_dumps(list, JSON_COMPACT);

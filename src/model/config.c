@@ -13,6 +13,7 @@ static void service_deinit(struct service_config *service) {
     free(service->name);
     free(service->place);
     text_list_free(service->argv);
+    free(service->group);
     text_list_free(service->before_start);
     text_list_free(service->after_stop);
     free(service->folder);
@@ -65,6 +66,11 @@ const struct service_config *config_service(const struct config *config, const c
     return NULL;
 }
 
+bool service_is_called(const struct service_config *service, const char *name) {
+    return strcmp(service->name, name) == 0 ||
+           (service->group && strcmp(service->group, name) == 0);
+}
+
 const struct bot_config *config_bot(const struct config *config, const char *name) {
     for (size_t i = 0; i < config->bot_count; i++)
         if (strcmp(config->bots[i].name, name) == 0)
@@ -106,14 +112,14 @@ static bool limits_same(const struct limits_config *a, const struct limits_confi
 }
 
 bool service_config_equal(const struct service_config *a, const struct service_config *b) {
-    return text_same(a->name, b->name) && list_same(a->argv, b->argv) &&
-           list_same(a->before_start, b->before_start) && list_same(a->after_stop, b->after_stop) &&
-           text_same(a->folder, b->folder) && list_same(a->env, b->env) &&
-           list_same(a->needs, b->needs) && text_same(a->user, b->user) &&
-           text_same(a->consumer, b->consumer) && a->umask == b->umask && a->nofile == b->nofile &&
-           a->stop_signal == b->stop_signal && a->stop_timeout_ms == b->stop_timeout_ms &&
-           a->start_timeout_ms == b->start_timeout_ms && a->watchdog_ms == b->watchdog_ms &&
-           a->critical == b->critical && a->part == b->part &&
+    return text_same(a->name, b->name) && text_same(a->group, b->group) &&
+           list_same(a->argv, b->argv) && list_same(a->before_start, b->before_start) &&
+           list_same(a->after_stop, b->after_stop) && text_same(a->folder, b->folder) &&
+           list_same(a->env, b->env) && list_same(a->needs, b->needs) &&
+           text_same(a->user, b->user) && text_same(a->consumer, b->consumer) &&
+           a->umask == b->umask && a->nofile == b->nofile && a->stop_signal == b->stop_signal &&
+           a->stop_timeout_ms == b->stop_timeout_ms && a->start_timeout_ms == b->start_timeout_ms &&
+           a->watchdog_ms == b->watchdog_ms && a->critical == b->critical && a->part == b->part &&
            a->log_bytes_max == b->log_bytes_max && a->log_files == b->log_files &&
            probe_same(&a->ready, &b->ready) && probe_same(&a->health, &b->health) &&
            restart_same(&a->restart, &b->restart) && limits_same(&a->limits, &b->limits);

@@ -49,6 +49,8 @@ enum service_part { PART_NONE, PART_HUB, PART_TRADER };
 struct service_config {
     char *name;
     char *place; /* where it is defined: "holdfast.yaml:12:3" */
+    char *group; /* of instances: the name in the file, theirs are NAME-1, NAME-2, ...; or NULL */
+    int64_t instances; /* how many of them */
     char **argv;
     char **before_start; /* hook: a command that must end well first; NULL: none */
     char **after_stop;   /* hook: run after each end */
@@ -126,6 +128,8 @@ struct config {
 
 struct config *config_free(struct config *config); /* NULL is fine; wipes secrets */
 const struct service_config *config_service(const struct config *config, const char *name);
+/* Its own name, or the one that it has in common with other instances. */
+bool service_is_called(const struct service_config *service, const char *name);
 const struct bot_config *config_bot(const struct config *config, const char *name);
 /* Same definition: a reload leaves the running process alone. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b);

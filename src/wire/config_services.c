@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 extern char **environ;
-enum { DAY_MS = 86400000, HOUR_MS = 3600000 };
+enum { DAY_MS = 86400000, HOUR_MS = 3600000, INSTANCES_MAX = 100 };
 
 static int read_command(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_list(struct reader *reader, const struct yaml_node *node, void *field);
@@ -49,6 +49,9 @@ static const struct reader_option service_options[] = {
     {{"user", OPTION_OTHER, SERVICE(user), NULL, 0, 0, NULL, "Runs as this user."}, read_user},
     {{"consumer", OPTION_TEXT, SERVICE(consumer), NULL, 0, 0, NULL,
       "Reads this bot's updates through the gateway."},
+     NULL},
+    {{"instances", OPTION_INT, SERVICE(instances), "1", 1, INSTANCES_MAX, NULL,
+      "So many of it, named NAME-1, NAME-2, ..."},
      NULL},
     {{"umask", OPTION_OTHER, SERVICE(umask), NULL, 0, 0, NULL, "Octal."}, read_umask},
     {{"nofile", OPTION_INT, SERVICE(nofile), NULL, 0, 1 << 20, NULL, "Open files."}, NULL},
@@ -415,23 +418,94 @@ static void read_service(struct reader *reader, const struct yaml_node *key,
     check_service(reader, key, node);
 }
 
+static struct service_config *add_service(struct config *config) {
+    config->services =
+        memory_grow(config->services, config->service_count + 1, sizeof *config->services);
+    struct service_config *service = &config->services[config->service_count++];
+    *service = (struct service_config){0};
+    return service;
+}
+
+static void name_instance(struct service_config *service, int64_t number) {
+    AUTO_FREE char *text = text_format("%lld", (long long)number);
+    env_set(&service->env, "HOLDFAST_INSTANCE", text);
+    service->group = service->name;
+    service->name = text_format("%s-%lld", service->group, (long long)number);
+}
+
+/* One, or as many as its instances: says. */
+static void read_all_of(struct reader *reader, struct config *config, const struct yaml_node *key,
+                        const struct yaml_node *node) {
+    struct service_config *first = add_service(config);
+    read_service(reader, key, node, first);
+    int64_t count = first->instances;
+    if (count > 1 && first->consumer)
+        reader_error(
+            reader, key,
+            "service '%s': instances of one consumer would take each other's updates; give "
+            "each a consumer of its own",
+            first->name);
+    if (count <= 1 || reader->errors->count)
+        return;
+    name_instance(first, 1);
+    for (int64_t number = 2; number <= count; number++) {
+        struct service_config *next = add_service(config);
+        read_service(reader, key, node, next);
+        name_instance(next, number);
+    }
+}
+
+static bool is_group(const struct config *config, const char *name) {
+    for (size_t i = 0; i < config->service_count; i++)
+        if (config->services[i].group && strcmp(config->services[i].group, name) == 0)
+            return true;
+    return false;
+}
+
+/* Who needs a name with instances needs them all. */
+static void spread_needs(const struct config *config, struct service_config *service) {
+    char **old = service->needs;
+    size_t count = 0;
+    service->needs = memory_array(text_list_count(old) * INSTANCES_MAX + 1, sizeof *service->needs);
+    for (size_t i = 0; old[i]; i++) {
+        if (!is_group(config, old[i]))
+            service->needs[count++] = text_copy(old[i]);
+        for (size_t k = 0; k < config->service_count && is_group(config, old[i]); k++)
+            if (config->services[k].group && strcmp(config->services[k].group, old[i]) == 0)
+                service->needs[count++] = text_copy(config->services[k].name);
+    }
+    text_list_free(old);
+}
+
+static void check_names(struct reader *reader, const struct config *config) {
+    for (size_t i = 0; i < config->service_count; i++)
+        for (size_t k = 0; config->services[i].group && k < config->service_count; k++)
+            if (k != i && strcmp(config->services[i].name, config->services[k].name) == 0)
+                reader_error(reader, reader_service_node(reader, &config->services[k], "command"),
+                             "'%s' is also the name of an instance of '%s'",
+                             config->services[k].name, config->services[i].group);
+}
+
 int reader_services(struct reader *reader, const struct yaml_node *node, void *field) {
     struct config *config = field;
     if (node->kind != YAML_MAPPING)
         return reader_error(reader, node, "expected names of services with their settings below");
-    if (node->count > CONFIG_SERVICES_MAX)
+    for (size_t i = 0; i < node->count && config->service_count <= CONFIG_SERVICES_MAX; i++)
+        read_all_of(reader, config, &node->keys[i], &node->items[i]);
+    if (config->service_count > CONFIG_SERVICES_MAX)
         return reader_error(reader, node, "more than %d services", CONFIG_SERVICES_MAX);
-    config->services = memory_array(node->count, sizeof *config->services);
-    config->service_count = node->count;
-    for (size_t i = 0; i < node->count; i++)
-        read_service(reader, &node->keys[i], &node->items[i], &config->services[i]);
+    for (size_t i = 0; i < config->service_count; i++)
+        if (config->services[i].needs)
+            spread_needs(config, &config->services[i]);
+    check_names(reader, config);
     return 0;
 }
 
 const struct yaml_node *reader_service_node(const struct reader *reader,
                                             const struct service_config *service, const char *key) {
     const struct yaml_node *all = yaml_tree_get(reader->tree, "services");
-    const struct yaml_node *node = yaml_tree_get(all, service->name);
+    const struct yaml_node *node =
+        yaml_tree_get(all, service->group ? service->group : service->name);
     const struct yaml_node *found = yaml_tree_get(node, key);
     return found ? found : node;
 }

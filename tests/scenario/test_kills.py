@@ -121,7 +121,7 @@ class KillTests(harness.Case):
             before = self.running()
             for _ in range(min(left, KILLS_A_ROUND)):
                 time.sleep(chance.choice((0, 0, 0.003, 0.01, 0.03)) * chance.random() * 2)
-                keeper = self.keeper_pid()
+                keeper = self.wait("a keeper runs", self.keeper_pid)
                 os.kill(keeper, signal.SIGKILL)
                 self.wait("there is a new keeper",
                           lambda: self.keeper_pid() not in (None, keeper))
