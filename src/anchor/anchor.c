@@ -65,6 +65,7 @@ static void close_fd(int *fd) {
 }
 
 struct rlimit anchor_core_limit, anchor_files_limit;
+bool anchor_ignored[NSIG];
 
 /* ---- telling the keeper ---- */
 
@@ -438,6 +439,10 @@ static void open_all(void) {
         sigaddset(&set, numbers[i]);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction now;
+        anchor_ignored[number] = sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+    }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     /* Messages hold environments, and so secrets: no core of ours, but services keep their limit.
      */

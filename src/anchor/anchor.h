@@ -5,6 +5,7 @@
 #pragma once
 #include "base/common.h"
 #include "base/launch.h"
+#include <signal.h>
 #include <sys/resource.h>
 
 struct anchor_options {
@@ -44,6 +45,8 @@ bool anchor_take_over(int fd, struct anchor_state *state);
  * saying why on its log. `body` is a checked START message. */
 /* What services inherit; ours differ: no cores, as many descriptors as can be had. */
 extern struct rlimit anchor_core_limit, anchor_files_limit;
+/* Signals that we ignore, by our own wish or our parent's: exec resets all others. */
+extern bool anchor_ignored[NSIG];
 _Noreturn void anchor_become(const struct launch_body *body, const char *strings);
 
 /* anchor_kept.c */

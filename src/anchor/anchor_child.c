@@ -38,7 +38,8 @@ static void take_streams(const char *log) {
 static void reset_signals(void) {
     sigset_t none;
     for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+        if (anchor_ignored[number])
+            signal(number, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

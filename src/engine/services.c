@@ -240,6 +240,20 @@ static void describe_exit(const struct step *step, char *ret, size_t size) {
         snprintf(ret, size, "exit code %d after %s", exit->code, life);
 }
 
+/* Who needs it and is meant to run hears of it; what runs goes on. */
+static void tell_dependents(struct step *step) {
+    for (size_t i = 0; i < step->all->count; i++) {
+        const struct service *other = &step->all->list[i];
+        for (size_t k = 0; k < other->need_count && other->wanted; k++) {
+            if (other->needs[k] != step->index)
+                continue;
+            struct step told = *step;
+            told.index = i;
+            tell(&told, "need_failed", "needs %s, which has failed", step->service->config->name);
+        }
+    }
+}
+
 static void follow_decision(struct step *step, const struct restart_decision *decision) {
     struct service *service = step->service;
     char delay[TEXT_DURATION_BYTES];
@@ -262,6 +276,7 @@ static void follow_decision(struct step *step, const struct restart_decision *de
         tell(step, "failed", "%s; %lld restarts without stability%s%s", service->why,
              (long long)service->restarts, service->state_at_ms ? "; trying again every " : "",
              service->state_at_ms ? delay : "");
+        tell_dependents(step);
         break;
     case RESTART_AFTER_CHANGE:
         set_state(step, SERVICE_FAILED, 0);
@@ -269,6 +284,7 @@ static void follow_decision(struct step *step, const struct restart_decision *de
              "%s: it says that its config or its permissions are wrong; mend that, "
              "then `holdfast start %s`",
              service->why, service->config->name);
+        tell_dependents(step);
         break;
     }
 }

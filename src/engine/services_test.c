@@ -307,6 +307,21 @@ static void test_no_delay_is_no_turn(void **state) {
     assert_int_equal(commands_of(SERVICE_COMMAND_START, LONE), 1);
 }
 
+static void test_dependents_are_told_of_a_failure(void **state) {
+    all_up();
+    give_exit(SERVICE_EVENT_EXITED, DB, 78);
+    assert_int_equal(state_of(DB), SERVICE_FAILED);
+    int told = 0;
+    for (size_t i = 0; i < services.command_count; i++)
+        if (services.commands[i].what && strcmp(services.commands[i].what, "need_failed") == 0) {
+            assert_int_equal(services.commands[i].index, API);
+            assert_string_equal(services.commands[i].text, "needs db, which has failed");
+            told++;
+        }
+    assert_int_equal(told, 1);
+    assert_int_equal(state_of(API), SERVICE_READY);
+}
+
 /* ---- any order of events: a small world of processes ---- */
 
 static uint32_t seed;
@@ -410,6 +425,7 @@ int main(void) {
         TEST(test_a_stop_ends_a_hook),
         TEST(test_a_hook_has_its_time),
         TEST(test_no_delay_is_no_turn),
+        TEST(test_dependents_are_told_of_a_failure),
         TEST(test_any_order_keeps_one_copy_and_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,7 +173,7 @@ static void for_services(const struct question *question, enum service_event_kin
         refuse(question, "no_service", "name at least one service, or say all");
         return;
     }
-    if (!find_all(question, names))
+    if (!all && !find_all(question, names))
         return;
     if (keeper->services.ending) {
         refuse(question, "stopping", "everything is being stopped");
@@ -182,7 +182,7 @@ static void for_services(const struct question *question, enum service_event_kin
     answer(question, json_object());
     for (size_t i = 0; i < keeper->services.count; i++) {
         bool named = all && keeper->services.list[i].config->part != PART_HUB;
-        for (size_t k = 0; k < json_array_size(names); k++)
+        for (size_t k = 0; !all && k < json_array_size(names); k++)
             named |= service_is_called(keeper->services.list[i].config,
                                        json_string_value(json_array_get(names, k)));
         if (named)
