@@ -91,7 +91,8 @@ static void follow_correction(struct step *step) {
 void job_clock(struct step *step) {
     struct service *service = step->service;
     struct job *job = &service->job;
-    if (!service_is_job(service->config) || !service->wanted || step->all->ending)
+    if (!service_is_job(service->config) || !service->wanted || !job->slot_done_ms ||
+        step->all->ending)
         return;
     follow_correction(step);
     job->next_slot_ms = calendar_next(schedule_of(step), zone_of(step), job->slot_done_ms);
@@ -127,7 +128,7 @@ void job_want(struct step *step) {
     bool known = service->job.slot_done_ms != 0;
     if (step->event->kind == SERVICE_EVENT_RESTART && known)
         job_run(step);
-    else if (service->state == SERVICE_BACKOFF || service->state == SERVICE_SCHEDULED)
+    else if (known && (service->state == SERVICE_BACKOFF || service->state == SERVICE_SCHEDULED))
         service->wanted = true;
     else if (!step->all->ending)
         follow_schedule(step);

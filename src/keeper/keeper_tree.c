@@ -88,6 +88,16 @@ int tree_sweep(const struct keeper *keeper, const char *name, pid_t session) {
     return killed;
 }
 
+bool tree_has(const struct keeper *keeper, const char *name, pid_t session, pid_t pid) {
+    struct sweep sweep = {.session = session};
+    sweep.service_mark = text_format("HOLDFAST_SERVICE=%s", name);
+    sweep.run_mark = text_format("HOLDFAST_RUN=%s", keeper->run);
+    bool has = pid > 1 && pid != getpid() && pid != getppid() && is_of_service(pid, &sweep);
+    free(sweep.service_mark);
+    free(sweep.run_mark);
+    return has;
+}
+
 /* The value of NAME= in an environment, or NULL. */
 static const char *environ_value(const char *text, size_t size, const char *mark) {
     size_t length = strlen(mark);
@@ -112,7 +122,7 @@ static void look_at_lost(struct keeper *keeper, pid_t pid, const char *run_mark)
     struct unit *unit = keeper->units[index];
     int64_t ticks = 0;
     if (unit->slot != SLOT_NONE || launch_start_ticks(pid, &ticks) < 0 ||
-        (service_has_process(service) && service->pid == pid))
+        (service_has_process(service) && (service->pid == pid || unit->launcher == pid)))
         return;
     if (!service_has_process(service))
         service->state = SERVICE_STARTING;
