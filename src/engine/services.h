@@ -89,6 +89,7 @@ struct job {
     int64_t last_took_ms;
     int64_t retries; /* of this run, so far */
     int outcome;     /* of the last slot; enum job_outcome */
+    int64_t missed;  /* slots left out while this run goes on; the first was told at once */
     bool timed_out;  /* this run was stopped for it */
 };
 

@@ -28,7 +28,7 @@ static void begin(struct step *step, int64_t slot_ms) {
     struct job *job = &step->service->job;
     job->run_slot_ms = slot_ms;
     job->last_run_ms = step->event->wall_ms;
-    job->retries = 0;
+    job->retries = job->missed = 0;
     job->timed_out = false;
     step_run(step);
 }
@@ -60,6 +60,24 @@ static void run_slot(struct step *step, int64_t missed, int64_t newest) {
     begin(step, newest);
 }
 
+/* Said at the first one; a run that hangs all night is not told of each minute. */
+static void leave_out(struct step *step, int64_t count, int64_t newest) {
+    struct job *job = &step->service->job;
+    if (!job->missed)
+        tell_missed(step, count, newest, "the run before it is still going");
+    job->missed += count;
+}
+
+static void tell_all_left_out(struct step *step) {
+    int64_t missed = step->service->job.missed;
+    char text[SERVICE_TEXT_BYTES];
+    snprintf(text, sizeof text, "%lld runs in all were left out while this one went on",
+             (long long)missed);
+    if (missed > 1)
+        step_tell(step, "job_missed", text);
+    step->service->job.missed = 0;
+}
+
 /* Slots have come, all up to `newest`. The newest runs if it can; the others never do. */
 static void take_slots(struct step *step, int64_t newest) {
     struct service *service = step->service;
@@ -70,7 +88,7 @@ static void take_slots(struct step *step, int64_t newest) {
     job->slot_done_ms = newest;
     job->next_slot_ms = calendar_next(schedule_of(step), zone_of(step), newest);
     if (runs_or_waits(service))
-        tell_missed(step, count, newest, "the run before it is still going");
+        leave_out(step, count, newest);
     else if (step->event->wall_ms - newest > late_max)
         tell_missed(step, count, newest, "nobody was there, and it is too late now");
     else
@@ -203,6 +221,7 @@ void job_ended(struct step *step, bool asked, bool hung, const char *how) {
     const struct service_exit *exit = &service->last_exit;
     char text[SERVICE_TEXT_BYTES], took[TEXT_DURATION_BYTES];
     service->job.last_took_ms = service->last_life_ms;
+    tell_all_left_out(step);
     text_from_duration(service->last_life_ms, took);
     if (service->job.timed_out) {
         char limit[TEXT_DURATION_BYTES];

@@ -141,6 +141,22 @@ static void test_never_two_at_once(void **state) {
     assert_int_equal(starts(HOURLY), 1);
 }
 
+static void test_a_run_of_all_night_is_told_of_twice(void **state) {
+    give(SERVICE_EVENT_UP, HOURLY);
+    pass(HOUR);
+    give(SERVICE_EVENT_STARTED, HOURLY);
+    services_commands_done(&services);
+    for (int i = 0; i < 8; i++)
+        pass(HOUR);
+    int told_by_now = 0;
+    for (size_t i = 0; i < services.command_count; i++)
+        told_by_now += services.commands[i].kind == SERVICE_COMMAND_TELL;
+    assert_int_equal(told_by_now, 1);
+    ends(HOURLY, 0);
+    assert_string_equal(told(HOURLY, "job_missed"),
+                        "8 runs in all were left out while this one went on");
+}
+
 static void test_a_long_run_is_stopped(void **state) {
     configs[DAILY].schedule.timeout_ms = 10 * MINUTE;
     give(SERVICE_EVENT_UP, DAILY);
@@ -460,6 +476,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_runs_once_at_its_slot),
         TEST(test_never_two_at_once),
+        TEST(test_a_run_of_all_night_is_told_of_twice),
         TEST(test_a_long_run_is_stopped),
         TEST(test_a_failed_run_waits_for_its_next_slot),
         TEST(test_retries_with_backoff),

@@ -45,6 +45,7 @@ static const struct field fields[] = {
     S(job.last_took_ms, FIELD_LONG),
     S(job.retries, FIELD_LONG),
     S(job.outcome, FIELD_INT),
+    S(job.missed, FIELD_LONG),
     S(job.timed_out, FIELD_BOOL),
 };
 #undef S
