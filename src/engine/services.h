@@ -83,6 +83,7 @@ extern const char *const job_outcome_names[];
 /* Of a service that is a job. Moments are of the wall clock. */
 struct job {
     int64_t slot_done_ms; /* every slot up to it has run, or was told as missed; 0: none known */
+    int64_t far_slot_ms;  /* the same of a clock that was ahead, or is behind now; 0: it is right */
     int64_t next_slot_ms; /* 0: not planned yet */
     int64_t run_slot_ms;  /* the slot of this run or the last; 0: out of turn */
     int64_t last_run_ms;  /* when it began */

@@ -95,15 +95,24 @@ static void take_slots(struct step *step, int64_t newest) {
         run_slot(step, count - 1, newest);
 }
 
-/* A clock that went back repeats no slot; one that went back further than a day (or than the
- * distance of two slots) was wrong before, and the schedule goes on from the time that is right. */
+/* A clock that went back repeats no slot. One that went back further than a day (or than the
+ * distance of two slots) was wrong before, or is wrong now, as after a boot without a battery: its
+ * slots go on from there, and when it comes to the others again, what was done of them counts. */
 static void follow_correction(struct step *step) {
     struct job *job = &step->service->job;
     int64_t every = schedule_of(step)->every_ms, wall = step->event->wall_ms;
-    if (job->slot_done_ms <= wall + (every ? every : DAY_MS))
+    int64_t far_at = wall + (every ? every : DAY_MS);
+    if (job->far_slot_ms && job->far_slot_ms <= far_at) {
+        if (job->slot_done_ms < job->far_slot_ms)
+            job->slot_done_ms = job->far_slot_ms;
+        job->far_slot_ms = 0;
+    }
+    if (job->slot_done_ms <= far_at)
         return;
+    if (job->far_slot_ms < job->slot_done_ms)
+        job->far_slot_ms = job->slot_done_ms;
     job->slot_done_ms = wall + (every ? every - 1 : 0);
-    step_tell(step, "job_planned", "the clock went back: its slots begin anew");
+    step_tell(step, "job_planned", "the clock went back: its slots go on from there");
 }
 
 void job_clock(struct step *step) {

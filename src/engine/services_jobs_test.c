@@ -301,6 +301,21 @@ static void test_a_corrected_clock_does_not_silence_a_job(void **state) {
     assert_int_equal(starts(DAILY), 1);
 }
 
+/* A machine without a battery: 1970 until the network tells the time. */
+static void test_a_boot_in_1970_repeats_nothing(void **state) {
+    services.list[DAILY].job.slot_done_ms = midnight + 3 * HOUR;
+    wall = HOUR;
+    give(SERVICE_EVENT_UP, DAILY);
+    assert_int_equal(at(DAILY)->job.next_slot_ms, 3 * HOUR);
+    services_commands_done(&services);
+    clock_set(midnight + 3 * HOUR + 20 * MINUTE - wall);
+    assert_int_equal(starts(DAILY), 0);
+    assert_null(told(DAILY, "job_missed"));
+    assert_int_equal(at(DAILY)->job.next_slot_ms, midnight + DAY + 3 * HOUR);
+    pass(DAY - 20 * MINUTE);
+    assert_int_equal(starts(DAILY), 1);
+}
+
 /* What the data folder keeps is the last slot alone. */
 static void test_a_reboot_neither_repeats_nor_forgets(void **state) {
     services.list[DAILY].job.slot_done_ms = midnight + 3 * HOUR;
@@ -486,6 +501,7 @@ int main(void) {
         TEST(test_every_is_not_made_up_for),
         TEST(test_clock_goes_back_and_nothing_runs_twice),
         TEST(test_a_corrected_clock_does_not_silence_a_job),
+        TEST(test_a_boot_in_1970_repeats_nothing),
         TEST(test_a_reboot_neither_repeats_nor_forgets),
         TEST(test_a_first_up_owes_nothing),
         TEST(test_out_of_turn),

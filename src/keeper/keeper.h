@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keeper.h - for src/keeper only: the shell around the services engine. Reads events from the loop,
  * gives them to the engine, carries its commands out, and before each sleep writes down what
- * changed. One thread, besides the writer of the logs. */
+ * changed. One thread, besides the writer of the logs and those of libuv that
+ * wait for the disk in place of jobs and of probes of files. */
 #pragma once
 #include "base/launch.h"
 #include "engine/services.h"

@@ -16,7 +16,7 @@ enum { RECORD_BYTES_MAX = 4096 };
 
 /* What outlives a reboot. */
 struct record {
-    int64_t slot_done_ms, last_run_ms, last_took_ms, outcome;
+    int64_t slot_done_ms, far_slot_ms, last_run_ms, last_took_ms, outcome;
 };
 
 /* Of one unit that is a job. */
@@ -50,8 +50,9 @@ static char *record_path(const struct keeper *keeper, const char *name) {
 }
 
 static struct record record_of(const struct service *service) {
-    return (struct record){service->job.slot_done_ms, service->job.last_run_ms,
-                           service->job.last_took_ms, service->job.outcome};
+    return (struct record){service->job.slot_done_ms, service->job.far_slot_ms,
+                           service->job.last_run_ms, service->job.last_took_ms,
+                           service->job.outcome};
 }
 
 static bool is_written(const struct unit_job *job) {
@@ -69,10 +70,12 @@ static void load_record(struct unit_job *job) {
     if (r != -ENOENT && !json_is_object(object))
         log_error("job %s: its last slot in %s cannot be read: %s; it goes on from now",
                   service->config->name, path, r < 0 ? strerror(-r) : "not a JSON object");
-    json_int_t slot = 0, run = 0, took = 0, outcome = 0;
-    if (object && json_unpack(object, "{s:I,s:I,s:I,s:I}", "slot_done_ms", &slot, "last_run_ms",
-                              &run, "last_took_ms", &took, "outcome", &outcome) == 0) {
+    json_int_t slot = 0, far = 0, run = 0, took = 0, outcome = 0;
+    if (object &&
+        json_unpack(object, "{s:I,s:I,s:I,s:I,s:I}", "slot_done_ms", &slot, "far_slot_ms", &far,
+                    "last_run_ms", &run, "last_took_ms", &took, "outcome", &outcome) == 0) {
         service->job.slot_done_ms = slot;
+        service->job.far_slot_ms = far;
         service->job.last_run_ms = run;
         service->job.last_took_ms = took;
         service->job.outcome = outcome > 0 && outcome < JOB_OUTCOME_COUNT ? (int)outcome : 0;
@@ -133,10 +136,11 @@ static void begin_write(struct unit_job *job) {
     free(job->path);
     free(job->text);
     job->path = record_path(keeper, service_of(job)->config->name);
-    job->text = text_format("{\"slot_done_ms\":%lld,\"last_run_ms\":%lld,\"last_took_ms\":%lld,"
-                            "\"outcome\":%lld}\n",
-                            (long long)record.slot_done_ms, (long long)record.last_run_ms,
-                            (long long)record.last_took_ms, (long long)record.outcome);
+    job->text = text_format(
+        "{\"slot_done_ms\":%lld,\"far_slot_ms\":%lld,\"last_run_ms\":%lld,\"last_took_ms\":%lld,"
+        "\"outcome\":%lld}\n",
+        (long long)record.slot_done_ms, (long long)record.far_slot_ms,
+        (long long)record.last_run_ms, (long long)record.last_took_ms, (long long)record.outcome);
     job->written = record;
     job->work.data = job;
     job->writing = uv_queue_work(&keeper->loop, &job->work, write_record, on_written) == 0;

@@ -39,6 +39,7 @@ static const struct field fields[] = {
     S(last_exit.known, FIELD_BOOL),
     S(state_at_ms, FIELD_LONG),
     S(job.slot_done_ms, FIELD_LONG),
+    S(job.far_slot_ms, FIELD_LONG),
     S(job.next_slot_ms, FIELD_LONG),
     S(job.run_slot_ms, FIELD_LONG),
     S(job.last_run_ms, FIELD_LONG),
