@@ -422,13 +422,20 @@ static void read_signals(void) {
     }
 }
 
+/* It may be a child of ours after all (subreaper): then its status is to be had. */
+static void adopted_died(struct slot *slot) {
+    reap();
+    if (slot->state == LAUNCH_RUNNING && slot->pid_fd >= 0)
+        slot_died(slot, -1);
+}
+
 static void on_event(const struct epoll_event *event) {
     if (event->data.u32 == TAG_SIGNALS)
         read_signals();
     else if (event->data.u32 == TAG_KEEPER)
         read_keeper();
     else
-        slot_died(&anchor.slots[event->data.u32], -1);
+        adopted_died(&anchor.slots[event->data.u32]);
 }
 
 static void open_all(void) {

@@ -29,7 +29,8 @@ static void print_json(const json_t *object) {
 static const char *colour_of(const char *state) {
     static const char *const colours[][2] = {
         {"ready", "32"},   {"done", "32"},     {"failed", "31;1"}, {"backoff", "31"},
-        {"stopped", "90"}, {"starting", "33"}, {"waiting", "33"},  {"stopping", "33"}};
+        {"stopped", "90"}, {"starting", "33"}, {"running", "32"},  {"scheduled", "36"},
+        {"waiting", "33"}, {"stopping", "33"}};
     for (size_t i = 0; i < COUNT_OF(colours); i++)
         if (strcmp(state, colours[i][0]) == 0)
             return colours[i][1];
@@ -41,6 +42,8 @@ static const char *note_of(const json_t *service) {
     const char *state = text_of(service, "state"), *why = text_of(service, "why");
     if (json_object_get(service, "log_error"))
         return text_of(service, "log_error");
+    if (text_of(service, "schedule")[0])
+        return text_of(service, "schedule");
     if (strcmp(state, "ready") == 0)
         return text_of(service, "status_text");
     return strcmp(state, "stopped") == 0 ? "" : why;
@@ -54,9 +57,9 @@ static void print_service(const json_t *service, int width, bool colours) {
         snprintf(pid, sizeof pid, "%d", (int)number_of(service, "pid"));
     printf("%-*s  ", width, text_of(service, "name"));
     if (colours)
-        printf("\033[%sm%-8s\033[0m", colour_of(state), state);
+        printf("\033[%sm%-9s\033[0m", colour_of(state), state);
     else
-        printf("%-8s", state);
+        printf("%-9s", state);
     printf("  %7s  %-10s  %8lld  %s\n", pid, since, (long long)number_of(service, "restarts"),
            note_of(service));
 }
@@ -76,7 +79,7 @@ static void print_table(const json_t *status) {
         int size = (int)strlen(text_of(service, "name"));
         width = size > width ? size : width;
     }
-    printf("%-*s  %-8s  %7s  %-10s  %8s  %s\n", width, "SERVICE", "STATE", "PID", "SINCE",
+    printf("%-*s  %-9s  %7s  %-10s  %8s  %s\n", width, "SERVICE", "STATE", "PID", "SINCE",
            "RESTARTS", "NOTE");
     json_array_foreach(services, i, service) print_service(service, width, colours);
 }
@@ -185,8 +188,10 @@ static int wish(const struct cli *cli, const char *what) {
     json_t *names = json_array();
     bool all = false;
     for (char **word = cli->words; *word; word++) {
-        all |= strcmp(*word, "all") == 0;
-        json_array_append_new(names, json_string(*word));
+        if (strcmp(*word, "all") == 0)
+            all = true;
+        else
+            json_array_append_new(names, json_string(*word));
     }
     json_t *request =
         json_pack("{s:i,s:s,s:o,s:b}", "id", 1, "do", what, "services", names, "all", all);

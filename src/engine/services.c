@@ -2,24 +2,17 @@
 #include "engine/services.h"
 #include "base/option.h"
 #include "base/text.h"
+#include "engine/services_jobs.h"
 #include <stdarg.h>
 #include <stdio.h>
 
-const char *const service_state_names[] = {"stopped",  "waiting",  "preparing", "starting", "ready",
-                                           "stopping", "cleaning", "backoff",   "failed",   "done"};
+const char *const service_state_names[] = {"stopped", "waiting",  "preparing", "starting",
+                                           "ready",   "stopping", "cleaning",  "backoff",
+                                           "failed",  "done",     "scheduled"};
 _Static_assert(COUNT_OF(service_state_names) == SERVICE_STATE_COUNT, "a name for each state");
 
 enum { HOOK_KILL = -1, HOOK_BEFORE_START, HOOK_AFTER_STOP };
 enum { KILL_AGAIN_MS = 1000, SECOND_MS = 1000 };
-
-/* One step at one service: what the actions below need. */
-struct step {
-    struct services *all;
-    struct service *service;
-    size_t index;
-    const struct service_event *event;
-    int64_t now;
-};
 
 bool service_has_process(const struct service *service) {
     return service->state == SERVICE_STARTING || service->state == SERVICE_READY ||
@@ -66,6 +59,9 @@ static int64_t deadline_of(const struct service *service, int64_t delay_ms, int6
     case SERVICE_STARTING:
         return now + service->config->start_timeout_ms;
     case SERVICE_READY:
+        if (service_is_job(service->config))
+            return service->config->schedule.timeout_ms ? now + service->config->schedule.timeout_ms
+                                                        : 0;
         return service->restarts ? now + service->config->restart.stable_ms : 0;
     case SERVICE_STOPPING:
     case SERVICE_CLEANING:
@@ -85,9 +81,9 @@ static void set_state(struct step *step, enum service_state state, int64_t delay
     static const unsigned allowed_from[SERVICE_STATE_COUNT] = {
         [SERVICE_STOPPED] = FROM(WAITING) | FROM(STOPPING) | FROM(BACKOFF) | FROM(FAILED) |
                             FROM(DONE) | FROM(STARTING) | FROM(READY) | FROM(PREPARING) |
-                            FROM(CLEANING),
+                            FROM(CLEANING) | FROM(SCHEDULED),
         [SERVICE_WAITING] = FROM(STOPPED) | FROM(BACKOFF) | FROM(FAILED) | FROM(DONE) |
-                            FROM(STOPPING) | FROM(CLEANING),
+                            FROM(STOPPING) | FROM(CLEANING) | FROM(SCHEDULED),
         [SERVICE_PREPARING] = FROM(WAITING),
         [SERVICE_STARTING] = FROM(WAITING) | FROM(PREPARING),
         [SERVICE_READY] = FROM(STARTING),
@@ -96,6 +92,7 @@ static void set_state(struct step *step, enum service_state state, int64_t delay
         [SERVICE_BACKOFF] = ENDED,
         [SERVICE_FAILED] = ENDED,
         [SERVICE_DONE] = ENDED,
+        [SERVICE_SCHEDULED] = ENDED | FROM(STOPPED) | FROM(BACKOFF) | FROM(FAILED) | FROM(DONE),
     };
 #undef FROM
 #undef ENDED
@@ -123,7 +120,7 @@ static const struct service *unmet_need(const struct services *all, const struct
 static void start_process(struct step *step) {
     struct service *service = step->service;
     set_state(step, SERVICE_STARTING, 0);
-    service->was_ready = service->killed = service->again = false;
+    service->was_ready = service->killed = service->again = service->own_end = false;
     service->healthy = true;
     service->watchdog_at_ms = 0;
     service->started_ms = step->now;
@@ -145,7 +142,7 @@ static void start_if_met(struct step *step) {
     }
     set_state(step, SERVICE_PREPARING, 0);
     service->started_ms = step->now;
-    service->was_ready = service->killed = service->again = false;
+    service->was_ready = service->killed = service->again = service->own_end = false;
     add_command(step->all, SERVICE_COMMAND_HOOK, step->index)->value = HOOK_BEFORE_START;
 }
 
@@ -163,8 +160,9 @@ static void become_ready(struct step *step) {
         service->probe_at_ms = step->now + service->config->health.every_ms;
     if (service->config->watchdog_ms && !service->watchdog_at_ms)
         service->watchdog_at_ms = step->now + service->config->watchdog_ms;
-    tell(step, "ready", "pid %d, ready after %lld ms", (int)service->pid,
-         (long long)(step->now - service->started_ms));
+    if (!service_is_job(service->config))
+        tell(step, "ready", "pid %d, ready after %lld ms", (int)service->pid,
+             (long long)(step->now - service->started_ms));
 }
 
 static void on_started(struct step *step) {
@@ -200,7 +198,8 @@ static void on_hung(struct step *step, const char *why) {
     struct service *service = step->service;
     service->healthy = false;
     text_print(service->why, sizeof service->why, "%s", why);
-    tell(step, "unhealthy", "%s; restarting it", why);
+    tell(step, "unhealthy", "%s; %s it", why,
+         service_is_job(service->config) ? "stopping" : "restarting");
     begin_stop(step, true);
 }
 
@@ -209,8 +208,9 @@ static void kill_again(struct step *step) {
     char text[TEXT_DURATION_BYTES];
     text_from_duration(service->config->stop_timeout_ms, text);
     if (!service->killed && step->event->kind == SERVICE_EVENT_TIMER)
-        tell(step, "stopping", "did not end within %s of SIG%s: SIGKILL", text,
-             option_signal_name(service->config->stop_signal));
+        tell(step, "stopping", "did not end within %s of %s%s: SIGKILL", text,
+             service->own_end ? "its own STOPPING=1" : "SIG",
+             service->own_end ? "" : option_signal_name(service->config->stop_signal));
     service->killed = true;
     service->state_at_ms = step->now + KILL_AGAIN_MS;
     send_signal(step, 9);
@@ -293,6 +293,12 @@ static void follow_decision(struct step *step, const struct restart_decision *de
 static void follow_end(struct step *step) {
     struct service *service = step->service;
     bool hung = service->asked && service->again && !service->healthy;
+    if (service_is_job(service->config)) {
+        char how[SERVICE_TEXT_BYTES];
+        describe_exit(step, how, sizeof how);
+        job_ended(step, service->asked, hung, how);
+        return;
+    }
     if (!service->wanted) {
         set_state(step, SERVICE_STOPPED, 0);
         return;
@@ -323,7 +329,7 @@ static void note_exit(struct step *step) {
 
 static void on_exited(struct step *step) {
     struct service *service = step->service;
-    service->asked = service->state == SERVICE_STOPPING;
+    service->asked = service->state == SERVICE_STOPPING && !service->own_end;
     bool hung = service->asked && service->again && !service->healthy;
     note_exit(step);
     if (hung)
@@ -335,7 +341,8 @@ static void on_exited(struct step *step) {
     pid_t session = service->pid;
     service->pid = 0;
     service->watchdog_at_ms = 0;
-    tell(step, service->asked && !hung ? "stopped" : "exited", "%s", how);
+    if (!service_is_job(service->config))
+        tell(step, service->asked && !hung ? "stopped" : "exited", "%s", how);
     add_command(step->all, SERVICE_COMMAND_SWEEP, step->index)->value = session;
     if (!service->config->after_stop) {
         follow_end(step);
@@ -402,6 +409,10 @@ static void hook_timer(struct step *step) {
 /* ---- wishes ---- */
 
 static void want_up(struct step *step) {
+    if (service_is_job(step->service->config)) {
+        job_want(step);
+        return;
+    }
     step->service->wanted = true;
     step->service->restarts = 0;
     if (!step->all->ending)
@@ -410,6 +421,11 @@ static void want_up(struct step *step) {
 
 static void want_up_later(struct step *step) { /* still stopping, or already up */
     step->service->wanted = true;
+}
+
+static void want_again_later(struct step *step) { /* stopping by itself: that is not the end */
+    step->service->wanted = true;
+    step->service->own_end = false;
 }
 
 static void want_down(struct step *step) {
@@ -461,6 +477,23 @@ static void on_heartbeat(struct step *step) {
         step->service->watchdog_at_ms = step->now + step->service->config->watchdog_ms;
 }
 
+static void on_main_pid(struct step *step) {
+    if (step->service->pid == step->event->pid)
+        return;
+    step->service->pid = step->event->pid;
+    tell(step, "main_pid", "its main process is %d now", (int)step->event->pid);
+}
+
+/* It ends by itself, and has as long for that as for a stop. What follows is as for any exit. */
+static void on_says_stopping(struct step *step) {
+    set_state(step, SERVICE_STOPPING, 0);
+    step->service->own_end = true;
+    step->service->again = false;
+    step->service->watchdog_at_ms = 0;
+    text_print(step->service->why, sizeof step->service->why, "it says that it is stopping");
+    tell(step, "stopping", "it says that it is stopping");
+}
+
 static void on_extend(struct step *step) {
     int64_t later = step->now + step->event->value;
     if (step->service->state_at_ms && !step->service->killed && later > step->service->state_at_ms)
@@ -491,6 +524,10 @@ static void starting_timer(struct step *step) {
 
 static void ready_timer(struct step *step) {
     struct service *service = step->service;
+    if (passed(service->state_at_ms, step->now) && service_is_job(service->config)) {
+        job_expired(step);
+        return;
+    }
     if (passed(service->state_at_ms, step->now)) {
         service->restarts = 0;
         service->state_at_ms = 0;
@@ -512,35 +549,62 @@ static void retry(struct step *step) {
 
 static void ignore(struct step *step) {}
 
+/* ---- for services_jobs.c ---- */
+
+void step_tell(struct step *step, const char *what, const char *text) {
+    tell(step, what, "%s", text);
+}
+
+void step_set_state(struct step *step, enum service_state state, int64_t delay_ms) {
+    set_state(step, state, delay_ms);
+}
+
+void step_run(struct step *step) {
+    wait_or_start(step);
+}
+
+void step_stop(struct step *step) {
+    begin_stop(step, true);
+}
+
 /* ---- the machine ---- */
 
 typedef void action(struct step *step);
 #define E(name) [SERVICE_EVENT_##name]
 static action *const actions[SERVICE_STATE_COUNT][SERVICE_EVENT_COUNT] = {
-    [SERVICE_STOPPED] = {E(UP) = want_up, E(RESTART) = want_up, E(DOWN) = want_down_later},
-    [SERVICE_WAITING] = {E(UP) = want_up_later, E(RESTART) = want_up_later, E(DOWN) = want_down},
+    [SERVICE_STOPPED] = {E(UP) = want_up, E(RESTART) = want_up, E(DOWN) = want_down_later,
+                         E(RUN) = job_run, E(CLOCK) = job_clock},
+    [SERVICE_WAITING] = {E(UP) = want_up_later, E(RESTART) = want_up_later, E(DOWN) = want_down,
+                         E(RUN) = job_run, E(CLOCK) = job_clock},
     [SERVICE_PREPARING] = {E(UP) = want_up_later, E(DOWN) = want_down_unprepared,
-                           E(HOOK_DONE) = on_prepared, E(TIMER) = hook_timer},
+                           E(HOOK_DONE) = on_prepared, E(TIMER) = hook_timer, E(RUN) = job_run,
+                           E(CLOCK) = job_clock},
     [SERVICE_CLEANING] = {E(UP) = want_up_later, E(RESTART) = want_up_later,
                           E(DOWN) = want_down_later, E(HOOK_DONE) = on_cleaned,
-                          E(TIMER) = hook_timer},
+                          E(TIMER) = hook_timer, E(RUN) = job_run, E(CLOCK) = job_clock},
     [SERVICE_STARTING] = {E(UP) = want_up_later, E(RESTART) = begin_restart,
                           E(DOWN) = want_down_later, E(STARTED) = on_started, E(EXITED) = on_exited,
+                          E(MAIN_PID) = on_main_pid, E(SAYS_STOPPING) = on_says_stopping,
                           E(READY) = become_ready, E(PROBE_OK) = become_ready,
                           E(PROBE_BAD) = on_not_ready_yet, E(EXTEND) = on_extend,
-                          E(TIMER) = starting_timer},
+                          E(TIMER) = starting_timer, E(RUN) = job_run, E(CLOCK) = job_clock},
     [SERVICE_READY] = {E(UP) = want_up_later, E(RESTART) = begin_restart, E(DOWN) = want_down_later,
                        E(STARTED) = on_started, E(EXITED) = on_exited, E(PROBE_OK) = on_probe_ok,
                        E(PROBE_BAD) = on_probe_bad, E(HEARTBEAT) = on_heartbeat,
-                       E(TIMER) = ready_timer},
-    [SERVICE_STOPPING] = {E(UP) = want_up_later, E(RESTART) = want_up_later,
-                          E(DOWN) = want_down_later, E(STARTED) = on_started, E(EXITED) = on_exited,
-                          E(EXTEND) = on_extend, E(TIMER) = kill_again},
+                       E(MAIN_PID) = on_main_pid, E(SAYS_STOPPING) = on_says_stopping,
+                       E(TIMER) = ready_timer, E(RUN) = job_run, E(CLOCK) = job_clock},
+    [SERVICE_STOPPING] = {E(UP) = want_up_later, E(RESTART) = want_again_later,
+                          E(MAIN_PID) = on_main_pid, E(DOWN) = want_down_later,
+                          E(STARTED) = on_started, E(EXITED) = on_exited, E(EXTEND) = on_extend,
+                          E(TIMER) = kill_again, E(RUN) = job_run, E(CLOCK) = job_clock},
     [SERVICE_BACKOFF] = {E(UP) = want_up, E(RESTART) = want_up, E(DOWN) = want_down,
-                         E(TIMER) = retry},
+                         E(TIMER) = retry, E(RUN) = job_run, E(CLOCK) = job_clock},
     [SERVICE_FAILED] = {E(UP) = want_up, E(RESTART) = want_up, E(DOWN) = want_down,
-                        E(TIMER) = retry},
-    [SERVICE_DONE] = {E(UP) = want_up, E(RESTART) = want_up, E(DOWN) = want_down},
+                        E(TIMER) = retry, E(RUN) = job_run, E(CLOCK) = job_clock},
+    [SERVICE_DONE] = {E(UP) = want_up, E(RESTART) = want_up, E(DOWN) = want_down, E(RUN) = job_run,
+                      E(CLOCK) = job_clock},
+    [SERVICE_SCHEDULED] = {E(UP) = want_up, E(RESTART) = want_up, E(DOWN) = want_down,
+                           E(RUN) = job_run, E(CLOCK) = job_clock},
 };
 #undef E
 
@@ -609,7 +673,8 @@ void services_step(struct services *services, const struct service_event *event)
     must(event->index < services->count && event->kind < SERVICE_EVENT_COUNT);
     if (event->kind == SERVICE_EVENT_DOWN)
         mark_dependents_down(services, event);
-    bool up = event->kind == SERVICE_EVENT_UP || event->kind == SERVICE_EVENT_RESTART;
+    bool up = event->kind == SERVICE_EVENT_UP || event->kind == SERVICE_EVENT_RESTART ||
+              event->kind == SERVICE_EVENT_RUN;
     if (up && !services->ending)
         mark_needs_up(services, event);
     step_one(services, event);

@@ -106,6 +106,8 @@ struct tell {
 static const struct tell tells[] = {
     {"failed", ALERT_CRITICAL, "has failed"},
     {"unhealthy", ALERT_HIGH, "does not work and is restarted"},
+    {"job_failed", ALERT_HIGH, "has not done its work"},
+    {"job_missed", ALERT_HIGH, "did not run"},
 };
 
 /* Remembered in the run folder, so that a restart of the hub alone tells nothing twice. */

@@ -32,20 +32,30 @@ static void do_start(struct keeper *keeper, const struct service_command *comman
     unit->status_text[0] = 0;
     if (unit->log)
         service_log_begin_life(unit->log);
-    anchor_link_start(keeper, command->index);
+    if (unit->job)
+        jobs_start(keeper, command->index);
+    else
+        anchor_link_start(keeper, command->index);
 }
 
 static void do_signal(struct keeper *keeper, const struct service_command *command) {
     struct unit *unit = keeper->units[command->index];
+    uint32_t slot = unit->main_slot != SLOT_NONE ? unit->main_slot : unit->slot;
+    if (jobs_cancel_start(keeper, command->index))
+        return;
     /* A stopped process does not see SIGTERM before it goes on. */
-    anchor_link_signal(keeper, unit->slot, (int)command->value);
+    anchor_link_signal(keeper, slot, (int)command->value);
     if (command->value != SIGKILL && command->value != SIGSTOP)
-        anchor_link_signal(keeper, unit->slot, SIGCONT);
+        anchor_link_signal(keeper, slot, SIGCONT);
 }
 
 static void do_sweep(struct keeper *keeper, const struct service_command *command) {
     const char *name = keeper->services.list[command->index].config->name;
+    struct unit *unit = keeper->units[command->index];
     int killed = tree_sweep(keeper, name, (pid_t)command->value);
+    if (unit->launcher)
+        killed += tree_sweep(keeper, name, unit->launcher);
+    unit->launcher = 0;
     if (killed)
         log_info("%s: ended %d process%s that it had left behind", name, killed,
                  killed == 1 ? "" : "es");
@@ -103,8 +113,14 @@ static uint32_t chance(void) {
 
 void keeper_event(struct keeper *keeper, struct service_event event) {
     event.now_ms = clock_ms();
+    event.wall_ms = clock_wall_ms();
     event.random = chance();
     services_step(&keeper->services, &event);
+    carry_out(keeper);
+}
+
+void keeper_look_at_clock(struct keeper *keeper) {
+    services_look_at_clock(&keeper->services, clock_ms(), clock_wall_ms(), chance());
     carry_out(keeper);
 }
 
@@ -160,6 +176,7 @@ static void after_events(uv_check_t *check) {
 static void before_sleep(uv_prepare_t *prepare) {
     struct keeper *keeper = prepare->data;
     tell_log_troubles(keeper);
+    jobs_before_sleep(keeper);
     write_down(keeper);
     if (keeper->services.ending && !keeper->quitting && services_all_down(&keeper->services)) {
         keeper->quitting = true;
@@ -199,7 +216,8 @@ bool keeper_open_unit(struct keeper *keeper, size_t index) {
                                           .owner = keeper_owner_of(config)};
     unit->keeper = keeper;
     unit->index = index;
-    unit->slot = unit->hook_slot = unit->probe_slot = SLOT_NONE;
+    unit->slot = unit->hook_slot = unit->probe_slot = unit->main_slot = SLOT_NONE;
+    jobs_open_unit(unit);
     int r = service_log_open(keeper->logs, &keeper->loop, &options, &unit->log);
     if (r < 0)
         log_error("service %s: its log in %s cannot be opened: %s; it runs without", config->name,
@@ -215,6 +233,7 @@ void keeper_open_notify(struct keeper *keeper, size_t index) {
 
 void keeper_close_unit(struct unit *unit) {
     probe_cancel(unit);
+    jobs_close_unit(unit);
     unit->notify = notify_socket_close(unit->notify);
     unit->log = service_log_close(unit->log);
     free(unit);
@@ -255,6 +274,7 @@ static void open_all(struct keeper *keeper) {
     uv_check_start(&keeper->after_events, after_events);
     keeper->control = control_open(keeper); /* answers once the loop runs */
     anchor_link_open(keeper);
+    jobs_look(keeper);
 }
 
 static void close_all(struct keeper *keeper) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keeper.h - for src/keeper only: the shell around the services engine. Reads events from the loop,
  * gives them to the engine, carries its commands out, and before each sleep writes down what
- * changed. One thread, besides the writer of the logs. */
+ * changed. One thread, besides the writer of the logs and those of libuv that
+ * wait for the disk in place of jobs and of probes of files. */
 #pragma once
 #include "base/launch.h"
 #include "engine/services.h"
@@ -22,11 +23,15 @@ struct unit {
     uint32_t probe_slot; /* exec probe under way; SLOT_NONE */
     int64_t start_ticks; /* of the process: with its pid its name for this boot */
     struct service_log *log;
-    struct notify_socket *notify;          /* NULL: the service does not use it */
-    struct probe *probe;                   /* tcp or http probe under way */
-    struct exec_timer *exec_timer;         /* of the exec probe under way */
-    bool probe_void;                       /* its outcome counts no more: it is being killed */
-    int probe_which;                       /* 0 ready, 1 health */
+    struct notify_socket *notify;  /* NULL: the service does not use it */
+    struct probe *probe;           /* tcp or http probe under way */
+    struct exec_timer *exec_timer; /* of the exec probe under way */
+    struct file_probe *file_probe; /* under way */
+    struct unit_job *job;          /* NULL: it is a service */
+    uint32_t main_slot;            /* of the process that sd_notify MAINPID named; SLOT_NONE */
+    pid_t launcher;                /* the anchor's child, when MAINPID named another; 0 */
+    bool probe_void;               /* its outcome counts no more: it is being killed */
+    int probe_which;               /* 0 ready, 1 health */
     char status_text[KEEPER_STATUS_BYTES]; /* sd_notify STATUS= */
     struct service saved;                  /* as last written down */
     bool unsaved;     /* besides a changed `saved`: the status text, a failed write */
@@ -58,16 +63,18 @@ struct keeper {
     size_t free_count;
     struct events *events;
     struct control *control;
-    int64_t started_ms; /* this keeper */
-    int64_t up_ms;      /* `up` */
-    int host_stops;     /* TERM or INT so far */
-    int exit_code;      /* of the anchor, once all is down */
+    struct clock_watch *clock; /* of jobs; NULL while there is none */
+    int64_t started_ms;        /* this keeper */
+    int64_t up_ms;             /* `up` */
+    int host_stops;            /* TERM or INT so far */
+    int exit_code;             /* of the anchor, once all is down */
     bool quitting;
 };
 
 /* keeper.c */
 int keeper_run(const char *run, const char *config_path);
 void keeper_event(struct keeper *keeper, struct service_event event); /* now and chance filled in */
+void keeper_look_at_clock(struct keeper *keeper);
 void keeper_down(struct keeper *keeper, bool at_once, int exit_code);
 bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index);
 uid_t keeper_owner_of(const struct service_config *config); /* the user it runs as */
@@ -84,6 +91,8 @@ bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *a
 /* Its end is SERVICE_EVENT_HOOK_DONE, also when it cannot be started. */
 void anchor_link_start_hook(struct keeper *keeper, size_t index, bool after_stop);
 void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks);
+/* Watches another process of the service, in unit->main_slot. */
+bool anchor_link_adopt_main(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks);
 void anchor_link_signal(struct keeper *keeper, uint32_t slot, int number);
 /* The anchor holds a descriptor for the next keeper. */
 void anchor_link_keep(struct keeper *keeper, const char *name, int fd);
@@ -121,6 +130,7 @@ bool notify_socket_used(const struct service_config *config);
 /* `fd`: the bound socket that a former keeper left with the anchor, taken; or -1. */
 struct notify_socket *notify_socket_open(struct unit *unit, int fd);
 struct notify_socket *notify_socket_close(struct notify_socket *socket);
+void notify_socket_drain(struct notify_socket *socket); /* reads what was said so far */
 char *notify_socket_path(const struct keeper *keeper, const char *name);
 
 /* keeper_probe.c */
@@ -130,9 +140,26 @@ void probe_exec_ended(struct unit *unit, int status);
 
 /* keeper_tree.c: kills what is left of a service after its main process; returns how many */
 int tree_sweep(const struct keeper *keeper, const char *name, pid_t session);
+bool tree_has(const struct keeper *keeper, const char *name, pid_t session, pid_t pid);
 /* After a death of the anchor: services that were started so shortly before that nobody wrote them
  * down are known by their marks; their pid is filled in, for adoption. */
 void tree_find_lost(struct keeper *keeper);
+
+/* keeper_main_pid.c: sd_notify MAINPID */
+void main_pid_named(struct unit *unit, const char *value);
+bool main_pid_slot(struct unit *unit, const struct launch_head *head);
+
+/* keeper_jobs.c */
+void jobs_open_unit(struct unit *unit);
+void jobs_close_unit(struct unit *unit);
+void jobs_refit(struct keeper *keeper, const struct config *old); /* after a reload */
+void jobs_forget(const struct keeper *keeper, const char *name);
+void jobs_start(struct keeper *keeper, size_t index); /* its slot is on disk first */
+bool jobs_start_waits(const struct unit *unit);
+bool jobs_cancel_start(struct keeper *keeper, size_t index);
+void jobs_look(struct keeper *keeper); /* at the clock */
+void jobs_before_sleep(struct keeper *keeper);
+void jobs_add_status(json_t *object, const struct service *service);
 
 /* keeper_reload.c: 0, or CONFIG_INVALID with the reasons */
 int keeper_reload(struct keeper *keeper, struct config_errors *errors);

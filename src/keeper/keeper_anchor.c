@@ -347,6 +347,30 @@ void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t s
         log_error("service %s: cannot be adopted: %s", config->name, why ? why : "no place");
 }
 
+bool anchor_link_adopt_main(struct keeper *keeper, size_t index, pid_t pid, int64_t start_ticks) {
+    struct unit *unit = keeper->units[index];
+    const struct service_config *config = keeper->services.list[index].config;
+    const char *why = "no place";
+    AUTO_FREE char *name = text_format("=%s", config->name);
+    uint32_t slot = take_slot(keeper);
+    struct launch_request request = {.kind = LAUNCH_ADOPT,
+                                     .slot = slot,
+                                     .pid = pid,
+                                     .start_ticks = start_ticks,
+                                     .name = name,
+                                     .config = config,
+                                     .log = unit->log ? service_log_fifo(unit->log) : "",
+                                     .argv = config->argv,
+                                     .env = config->env};
+    if (slot == SLOT_NONE || !send_request(keeper, &request, &why)) {
+        log_error("service %s: its main process cannot be watched: %s", config->name, why);
+        free_slot(keeper, slot);
+        return false;
+    }
+    unit->main_slot = slot;
+    return true;
+}
+
 void anchor_link_signal(struct keeper *keeper, uint32_t slot, int number) {
     struct launch_head head = {.kind = LAUNCH_SIGNAL, .slot = slot, .value = number};
     if (slot != SLOT_NONE)
@@ -420,6 +444,8 @@ static void on_hook_slot(struct keeper *keeper, const struct launch_head *head, 
 static void on_running(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
     struct service *service = &keeper->services.list[unit->index];
     unit->slot = head->slot;
+    if (unit->launcher && unit->launcher == head->pid && service_has_process(service))
+        return; /* its main process is another */
     if (launch_start_ticks(head->pid, &unit->start_ticks) < 0)
         unit->start_ticks = 0;
     if (service->pid == head->pid)
@@ -436,17 +462,15 @@ static void on_running(struct keeper *keeper, const struct launch_head *head, st
 }
 
 /* `head` tells of an earlier life that this service's state has left behind already. */
-static bool is_past_life(const struct service *service, const struct launch_head *head) {
-    return !service_has_process(service) ||
+static bool is_past_life(const struct service *service, const struct unit *unit,
+                         const struct launch_head *head) {
+    return !service_has_process(service) || (unit->slot != SLOT_NONE && unit->slot != head->slot) ||
+           jobs_start_waits(unit) ||
            (head->pid > 0 && service->pid > 0 && service->pid != head->pid);
 }
 
-static void on_dead(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
+static void on_ended(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
     struct service *service = &keeper->services.list[unit->index];
-    if (is_past_life(service, head)) {
-        free_slot(keeper, head->slot);
-        return;
-    }
     struct death death = {.pid = service->pid,
                           .asked = service->state == SERVICE_STOPPING,
                           .uptime_ms = clock_ms() - service->started_ms};
@@ -470,11 +494,32 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
     deaths_add(keeper, unit->index, &death); /* the next life does not wait for it */
 }
 
+static void on_dead(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
+    struct service *service = &keeper->services.list[unit->index];
+    if (unit->notify)
+        notify_socket_drain(unit->notify); /* its last words may name another main process */
+    if (!is_past_life(service, unit, head)) {
+        on_ended(keeper, head, unit);
+        return;
+    }
+    if (unit->slot == head->slot)
+        unit->slot = SLOT_NONE;
+    free_slot(keeper, head->slot);
+}
+
+static void on_main_slot(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
+    if (main_pid_slot(unit, head))
+        on_ended(keeper, head, unit);
+    else if (head->value != LAUNCH_RUNNING)
+        free_slot(keeper, head->slot);
+}
+
 static void on_slot(struct keeper *keeper, const struct launch_head *head, const char *name) {
     size_t index = 0;
     keeper->slots[head->slot / 8] |= (uint8_t)(1 << head->slot % 8);
     bool probe = name[0] == '?', hook = name[0] == '<' || name[0] == '>';
-    if (!keeper_find(keeper, probe || hook ? name + 1 : name, &index)) {
+    bool named_main = name[0] == '=';
+    if (!keeper_find(keeper, probe || hook || named_main ? name + 1 : name, &index)) {
         /* A service of a former config: end it, and let its exit free the place. */
         if (head->value == LAUNCH_RUNNING)
             anchor_link_signal(keeper, head->slot, SIGKILL);
@@ -487,6 +532,8 @@ static void on_slot(struct keeper *keeper, const struct launch_head *head, const
         on_probe_slot(keeper, head, unit);
     else if (hook)
         on_hook_slot(keeper, head, unit, name[0] == '>');
+    else if (named_main)
+        on_main_slot(keeper, head, unit);
     else if (head->value == LAUNCH_RUNNING)
         on_running(keeper, head, unit);
     else
@@ -511,8 +558,10 @@ static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
             keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_HOOK_DONE,
                                                         .index = i,
                                                         .exit = {.code = -1}});
-        if (hook || !service_has_process(service) || unit->slot != SLOT_NONE)
+        if (hook || !service_has_process(service) || unit->slot != SLOT_NONE ||
+            unit->main_slot != SLOT_NONE)
             continue;
+        unit->launcher = 0;
         if (still_lives(service->pid, unit->start_ticks)) {
             events_add(keeper, service->config->name, "started", "adopted: it ran on without us");
             anchor_link_adopt(keeper, i, service->pid, unit->start_ticks);

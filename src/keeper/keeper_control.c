@@ -92,6 +92,7 @@ static json_t *service_json(struct keeper *keeper, size_t index) {
                                 : NULL;
     if (log_error)
         json_object_set_new(object, "log_error", json_string(log_error));
+    jobs_add_status(object, service);
     return object;
 }
 
@@ -164,6 +165,14 @@ static bool find_all(const struct question *question, const json_t *names) {
     return true;
 }
 
+/* A job that is started by its name runs now; with all others it only follows its schedule. */
+static enum service_event_kind wish_for(const struct service_config *config, bool all,
+                                        enum service_event_kind kind) {
+    if (!service_is_job(config) || kind == SERVICE_EVENT_DOWN)
+        return kind;
+    return all ? SERVICE_EVENT_UP : kind == SERVICE_EVENT_UP ? SERVICE_EVENT_RUN : kind;
+}
+
 /* All but the hub, when nobody is named: who asks through the hub wants its answer. */
 static void for_services(const struct question *question, enum service_event_kind kind) {
     struct keeper *keeper = question->keeper;
@@ -186,7 +195,9 @@ static void for_services(const struct question *question, enum service_event_kin
             named |= service_is_called(keeper->services.list[i].config,
                                        json_string_value(json_array_get(names, k)));
         if (named)
-            keeper_event(keeper, (struct service_event){.kind = kind, .index = i});
+            keeper_event(keeper, (struct service_event){
+                                     .kind = wish_for(keeper->services.list[i].config, all, kind),
+                                     .index = i});
     }
 }
 

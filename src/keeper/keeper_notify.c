@@ -45,14 +45,17 @@ static void on_line(struct unit *unit, const char *line) {
         give(unit, SERVICE_EVENT_READY, 0);
     else if (strcmp(line, "WATCHDOG=1") == 0)
         give(unit, SERVICE_EVENT_HEARTBEAT, 0);
+    else if (strcmp(line, "STOPPING=1") == 0)
+        give(unit, SERVICE_EVENT_SAYS_STOPPING, 0);
+    else if (strncmp(line, "MAINPID=", 8) == 0)
+        main_pid_named(unit, line + 8);
     else if (strncmp(line, "STATUS=", 7) == 0)
         on_status(unit, line + 7);
     else if (strncmp(line, "EXTEND_TIMEOUT_USEC=", 20) == 0)
         on_extend(unit, line + 20);
 }
 
-static void on_datagram(uv_poll_t *poll, int status, int events) {
-    struct notify_socket *notify = poll->data;
+void notify_socket_drain(struct notify_socket *notify) {
     enum { DATAGRAMS_A_TURN = 16 };
     for (int i = 0; i < DATAGRAMS_A_TURN; i++) {
         char text[4096];
@@ -64,6 +67,10 @@ static void on_datagram(uv_poll_t *poll, int status, int events) {
         for (char *line; (line = strsep(&rest, "\n"));)
             on_line(notify->unit, line);
     }
+}
+
+static void on_datagram(uv_poll_t *poll, int status, int events) {
+    notify_socket_drain(poll->data);
 }
 
 /* Only the service's own user (and root) may speak for it. */

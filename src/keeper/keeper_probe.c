@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One look at a service: does it accept (tcp), answer (http), does a command succeed (exec)? The
- * http probe writes one GET and reads the head of the answer; that is all the HTTP the keeper
- * speaks. */
+/* One look at a service: does it accept (tcp), answer (http), does a command succeed (exec), does
+ * it write its file again and again (file)? The http probe writes one GET and reads the head of the
+ * answer; that is all the HTTP the keeper speaks. */
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "keeper/keeper.h"
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 enum { ANSWER_BYTES_MAX = 65536 };
@@ -227,11 +228,112 @@ void probe_exec_ended(struct unit *unit, int status) {
         tell(unit, why[0] == 0, why);
 }
 
+/* How old a file is. A thread of libuv asks: a hung disk is a probe that does not answer, and costs
+ * that thread until the disk answers. */
+struct file_probe {
+    uv_fs_t request;
+    uv_timer_t timer;
+    struct unit *unit; /* NULL once told or cancelled */
+    int64_t max_age_ms, timeout_ms;
+    bool answered, timer_closed;
+};
+
+static void free_file_probe(struct file_probe *file) {
+    if (file->answered && file->timer_closed)
+        free(file);
+}
+
+static void on_file_timer_closed(uv_handle_t *handle) {
+    struct file_probe *file = handle->data;
+    file->timer_closed = true;
+    free_file_probe(file);
+}
+
+/* Its unit, or NULL when it was told already. */
+static struct unit *end_file_probe(struct file_probe *file) {
+    struct unit *unit = file->unit;
+    if (!unit)
+        return NULL;
+    file->unit = NULL;
+    unit->file_probe = NULL;
+    uv_close((uv_handle_t *)&file->timer, on_file_timer_closed);
+    return unit;
+}
+
+static void judge_file(const struct file_probe *file, char *ret_why, size_t size) {
+    const uv_stat_t *found = &file->request.statbuf;
+    char age_text[TEXT_DURATION_BYTES];
+    ret_why[0] = 0;
+    if (file->request.result < 0) {
+        text_print(ret_why, size, "its file: %s", uv_strerror((int)file->request.result));
+        return;
+    }
+    int64_t changed_ms = found->st_mtim.tv_sec * 1000 + found->st_mtim.tv_nsec / 1000000;
+    int64_t age_ms = clock_wall_ms() - changed_ms;
+    if (!S_ISREG(found->st_mode))
+        text_print(ret_why, size, "its file is no regular file, but a %s",
+                   S_ISDIR(found->st_mode)    ? "folder"
+                   : S_ISFIFO(found->st_mode) ? "FIFO"
+                                              : "socket or device");
+    else if (age_ms > file->max_age_ms) {
+        text_from_duration(age_ms, age_text);
+        text_print(ret_why, size, "its file was last written %s ago", age_text);
+    }
+}
+
+static void on_file_answer(uv_fs_t *request) {
+    struct file_probe *file = request->data;
+    char why[160];
+    judge_file(file, why, sizeof why);
+    uv_fs_req_cleanup(request);
+    file->answered = true;
+    struct unit *unit = end_file_probe(file);
+    if (unit)
+        tell(unit, why[0] == 0, why);
+    else
+        free_file_probe(file);
+}
+
+static void on_file_expired(uv_timer_t *timer) {
+    struct file_probe *file = timer->data;
+    char why[80], limit[TEXT_DURATION_BYTES];
+    text_from_duration(file->timeout_ms, limit);
+    snprintf(why, sizeof why, "the disk has not told of its file within %s", limit);
+    uv_cancel((uv_req_t *)&file->request);
+    struct unit *unit = end_file_probe(file);
+    if (unit)
+        tell(unit, false, why);
+}
+
+static void start_file(struct unit *unit, const struct probe_config *config) {
+    struct file_probe *file = memory_new(sizeof *file);
+    *file = (struct file_probe){
+        .unit = unit, .max_age_ms = config->max_age_ms, .timeout_ms = config->timeout_ms};
+    /* What a former life wrote says nothing of this one. A file's time is that of the kernel's last
+     * tick, so it may seem a little older than it is. */
+    enum { TICK_MS = 10 };
+    int64_t life_ms = clock_ms() - unit->keeper->services.list[unit->index].started_ms + TICK_MS;
+    if (unit->probe_which == 0 && life_ms < file->max_age_ms)
+        file->max_age_ms = life_ms;
+    unit->file_probe = file;
+    file->request.data = file->timer.data = file;
+    uv_timer_init(&unit->keeper->loop, &file->timer);
+    uv_timer_start(&file->timer, on_file_expired, (uint64_t)config->timeout_ms, 0);
+    int r = uv_fs_stat(&unit->keeper->loop, &file->request, config->file, on_file_answer);
+    if (r < 0) {
+        file->answered = true;
+        end_file_probe(file);
+        tell(unit, false, uv_strerror(r));
+    }
+}
+
 void probe_start(struct unit *unit, int which) {
     const struct probe_config *config = config_of(unit, which);
     unit->probe_which = which;
     if (config->kind == PROBE_EXEC)
         start_exec(unit, config);
+    else if (config->kind == PROBE_FILE && !unit->file_probe)
+        start_file(unit, config);
     else if ((config->kind == PROBE_TCP || config->kind == PROBE_HTTP) && !unit->probe)
         start_tcp(unit, config);
 }
@@ -242,6 +344,8 @@ void probe_cancel(struct unit *unit) {
         close_handles(unit->probe);
         unit->probe = NULL;
     }
+    if (unit->file_probe)
+        end_file_probe(unit->file_probe);
     unit->probe_void = unit->probe_slot != SLOT_NONE;
     kill_exec(unit);
 }

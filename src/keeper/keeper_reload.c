@@ -53,7 +53,7 @@ static void move_service(struct keeper *keeper, struct services *next, struct un
 static void stop_probes(struct keeper *keeper) {
     for (size_t i = 0; i < keeper->services.count; i++) {
         struct unit *unit = keeper->units[i];
-        bool under_way = unit->probe || unit->probe_slot != SLOT_NONE;
+        bool under_way = unit->probe || unit->file_probe || unit->probe_slot != SLOT_NONE;
         probe_cancel(unit);
         if (under_way)
             keeper->services.list[i].probe_at_ms = clock_ms() + 1;
@@ -85,7 +85,9 @@ static void apply_change(struct keeper *keeper, size_t index, enum change change
         refit_unit(keeper, index);
         if (!service->wanted)
             return;
-        kind = SERVICE_EVENT_RESTART;
+        bool was_job = service->job.slot_done_ms != 0; /* a run goes on as it began */
+        kind =
+            was_job && service_is_job(service->config) ? SERVICE_EVENT_UP : SERVICE_EVENT_RESTART;
     } else if (change == CHANGE_NONE) {
         return;
     }
@@ -117,6 +119,7 @@ static void drop_old(struct keeper *keeper, struct services *old, struct unit **
         if (!old_units[i])
             continue;
         state_forget(keeper, old->list[i].config->name);
+        jobs_forget(keeper, old->list[i].config->name);
         keeper_close_unit(old_units[i]);
     }
     free(old_units);
@@ -149,9 +152,11 @@ static void apply(struct keeper *keeper, struct config *next) {
     for (size_t i = 0; i < services.count; i++)
         if (changes[i] == CHANGE_NEW)
             keeper_open_unit(keeper, i), keeper_open_notify(keeper, i);
+    jobs_refit(keeper, old_config);
     config_free(old_config);
     for (size_t i = 0; i < services.count; i++)
         apply_change(keeper, i, changes[i]);
+    jobs_look(keeper);
     free(changes);
     free(from);
 }

@@ -27,6 +27,7 @@ static const struct field fields[] = {
     S(killed, FIELD_BOOL),
     S(asked, FIELD_BOOL),
     S(exit_class, FIELD_INT),
+    S(own_end, FIELD_BOOL),
     S(pid, FIELD_INT),
     S(restarts, FIELD_LONG),
     S(restarts_total, FIELD_LONG),
@@ -40,6 +41,16 @@ static const struct field fields[] = {
     S(last_exit.signal, FIELD_INT),
     S(last_exit.known, FIELD_BOOL),
     S(state_at_ms, FIELD_LONG),
+    S(job.slot_done_ms, FIELD_LONG),
+    S(job.far_slot_ms, FIELD_LONG),
+    S(job.next_slot_ms, FIELD_LONG),
+    S(job.run_slot_ms, FIELD_LONG),
+    S(job.last_run_ms, FIELD_LONG),
+    S(job.last_took_ms, FIELD_LONG),
+    S(job.retries, FIELD_LONG),
+    S(job.outcome, FIELD_INT),
+    S(job.missed, FIELD_LONG),
+    S(job.timed_out, FIELD_BOOL),
 };
 #undef S
 
@@ -91,6 +102,7 @@ static bool save(struct keeper *keeper, size_t index) {
         json_object_set_new(object, fields[i].name,
                             field_to_json((char *)service + fields[i].offset, fields[i].type));
     json_object_set_new(object, "start_ticks", json_integer(unit->start_ticks));
+    json_object_set_new(object, "launcher", json_integer(unit->launcher));
     json_object_set_new(object, "status_text", json_string_nocheck(unit->status_text));
     AUTO_FREE char *text = json_dumps(object, JSON_COMPACT);
     AUTO_FREE char *path = state_path(keeper, service->config->name);
@@ -122,7 +134,10 @@ static void load(struct keeper *keeper, size_t index) {
     for (size_t i = 0; json_is_object(object) && i < COUNT_OF(fields); i++)
         field_from_json((char *)service + fields[i].offset, fields[i].type,
                         json_object_get(object, fields[i].name));
+    if (service->job.outcome < 0 || service->job.outcome >= JOB_OUTCOME_COUNT)
+        service->job.outcome = JOB_NEVER;
     unit->start_ticks = json_integer_value(json_object_get(object, "start_ticks"));
+    unit->launcher = (pid_t)json_integer_value(json_object_get(object, "launcher"));
     const char *status = json_string_value(json_object_get(object, "status_text"));
     snprintf(unit->status_text, sizeof unit->status_text, "%s", status ? status : "");
     json_decref(object);

@@ -9,12 +9,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PASSES_MAX = 20, ENVIRON_BYTES_MAX = 1 << 20 };
+enum { PASSES_MAX = 20, ENVIRON_BYTES_MAX = 1 << 20, STAT_BYTES_MAX = 4096 };
+enum { GENERATIONS_MAX = 32, LOOKS_MAX = 3 };
 
 struct sweep {
     char *service_mark, *run_mark; /* "HOLDFAST_SERVICE=bot" */
@@ -88,6 +90,51 @@ int tree_sweep(const struct keeper *keeper, const char *name, pid_t session) {
     return killed;
 }
 
+static pid_t parent_of(pid_t pid) {
+    char path[64];
+    AUTO_FREE char *text = NULL;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    const char *end = file_read(path, STAT_BYTES_MAX, &text, NULL) == 0 ? strrchr(text, ')') : NULL;
+    int parent = 0;
+    return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? (pid_t)parent : 0;
+}
+
+static bool descends_from(pid_t pid, pid_t ancestor) {
+    for (int i = 0; i < GENERATIONS_MAX && pid > 1; i++) {
+        pid = parent_of(pid);
+        if (pid == ancestor)
+            return true;
+    }
+    return false;
+}
+
+/* In the middle of its execve() a process has no environment to be known by, for some microseconds;
+ * its parent, who named it, may be gone already. */
+static bool begins_only_now(pid_t pid) {
+    char path[64];
+    AUTO_FREE char *text = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    return parent_of(pid) == getppid() && file_read(path, ENVIRON_BYTES_MAX, &text, &size) == 0 &&
+           size == 0;
+}
+
+bool tree_has(const struct keeper *keeper, const char *name, pid_t session, pid_t pid) {
+    struct sweep sweep = {.session = session};
+    sweep.service_mark = text_format("HOLDFAST_SERVICE=%s", name);
+    sweep.run_mark = text_format("HOLDFAST_RUN=%s", keeper->run);
+    bool has = false;
+    if (pid > 1 && pid != getpid() && pid != getppid())
+        has = descends_from(pid, session) || is_of_service(pid, &sweep);
+    for (int i = 0; !has && i < LOOKS_MAX && begins_only_now(pid); i++) {
+        poll(NULL, 0, 1);
+        has = is_of_service(pid, &sweep);
+    }
+    free(sweep.service_mark);
+    free(sweep.run_mark);
+    return has;
+}
+
 /* The value of NAME= in an environment, or NULL. */
 static const char *environ_value(const char *text, size_t size, const char *mark) {
     size_t length = strlen(mark);
@@ -113,7 +160,7 @@ static void look_at_lost(struct keeper *keeper, pid_t pid, const char *run_mark)
     struct unit *unit = keeper->units[index];
     int64_t ticks = 0;
     if (unit->slot != SLOT_NONE || launch_start_ticks(pid, &ticks) < 0 ||
-        (service_has_process(service) && service->pid == pid))
+        (service_has_process(service) && (service->pid == pid || unit->launcher == pid)))
         return;
     if (!service_has_process(service))
         service->state = SERVICE_STARTING;

@@ -7,6 +7,7 @@ static void probe_deinit(struct probe_config *probe) {
     free(probe->path);
     free(probe->body_has);
     text_list_free(probe->argv);
+    free(probe->file);
 }
 
 static void service_deinit(struct service_config *service) {
@@ -23,6 +24,8 @@ static void service_deinit(struct service_config *service) {
     free(service->consumer);
     probe_deinit(&service->ready);
     probe_deinit(&service->health);
+    free(service->schedule.at_s);
+    free(service->schedule.zone);
 }
 
 static void bot_deinit(struct bot_config *bot) {
@@ -95,7 +98,8 @@ static bool list_same(char *const *a, char *const *b) {
 static bool probe_same(const struct probe_config *a, const struct probe_config *b) {
     return a->kind == b->kind && text_same(a->host, b->host) && a->port == b->port &&
            text_same(a->path, b->path) && text_same(a->body_has, b->body_has) &&
-           a->status == b->status && list_same(a->argv, b->argv) && a->every_ms == b->every_ms &&
+           a->status == b->status && list_same(a->argv, b->argv) && text_same(a->file, b->file) &&
+           a->max_age_ms == b->max_age_ms && a->every_ms == b->every_ms &&
            a->timeout_ms == b->timeout_ms && a->failures == b->failures;
 }
 
@@ -111,6 +115,21 @@ static bool limits_same(const struct limits_config *a, const struct limits_confi
            a->oom_score_adj == b->oom_score_adj;
 }
 
+bool service_is_job(const struct service_config *service) {
+    return service->schedule.every_ms || service->schedule.at_count;
+}
+
+bool schedule_equal(const struct schedule_config *a, const struct schedule_config *b) {
+    return a->every_ms == b->every_ms && a->at_count == b->at_count && a->days == b->days &&
+           text_same(a->zone, b->zone) &&
+           (a->at_count == 0 || memcmp(a->at_s, b->at_s, a->at_count * sizeof *a->at_s) == 0);
+}
+
+static bool job_same(const struct schedule_config *a, const struct schedule_config *b) {
+    return schedule_equal(a, b) && a->late_ms == b->late_ms && a->timeout_ms == b->timeout_ms &&
+           a->retry == b->retry;
+}
+
 bool service_config_equal(const struct service_config *a, const struct service_config *b) {
     return text_same(a->name, b->name) && text_same(a->group, b->group) &&
            list_same(a->argv, b->argv) && list_same(a->before_start, b->before_start) &&
@@ -122,7 +141,8 @@ bool service_config_equal(const struct service_config *a, const struct service_c
            a->watchdog_ms == b->watchdog_ms && a->critical == b->critical && a->part == b->part &&
            a->log_bytes_max == b->log_bytes_max && a->log_files == b->log_files &&
            probe_same(&a->ready, &b->ready) && probe_same(&a->health, &b->health) &&
-           restart_same(&a->restart, &b->restart) && limits_same(&a->limits, &b->limits);
+           restart_same(&a->restart, &b->restart) && limits_same(&a->limits, &b->limits) &&
+           job_same(&a->schedule, &b->schedule);
 }
 
 static bool bot_same(const struct bot_config *a, const struct bot_config *b) {

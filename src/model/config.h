@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "model/trade.h"
 
-enum probe_kind { PROBE_NONE, PROBE_NOTIFY, PROBE_TCP, PROBE_HTTP, PROBE_EXEC };
+enum probe_kind { PROBE_NONE, PROBE_NOTIFY, PROBE_TCP, PROBE_HTTP, PROBE_EXEC, PROBE_FILE };
 
 struct probe_config {
     enum probe_kind kind;
@@ -16,6 +16,8 @@ struct probe_config {
     char *body_has;     /* http: text that the answer must contain; may be NULL */
     int64_t status;     /* http: expected status; 0 = any 2xx or 3xx */
     char **argv;        /* exec */
+    char *file;         /* file: absolute */
+    int64_t max_age_ms; /* file: since it was last changed */
     int64_t every_ms;   /* between the end of one probe and the start of the next */
     int64_t timeout_ms; /* of one probe */
     int64_t failures;   /* in a row that make it unhealthy */
@@ -41,6 +43,18 @@ struct limits_config {
     int64_t address_space; /* bytes, RLIMIT_AS */
     int64_t nice;          /* -20..19 */
     int64_t oom_score_adj; /* -1000..1000: who is killed first without memory */
+};
+
+/* When a job runs, see policy/calendar.h; all zero: it is a service. */
+struct schedule_config {
+    int64_t every_ms;
+    int64_t *at_s; /* seconds after local midnight, ascending, each once; at_count of them */
+    size_t at_count;
+    unsigned days;      /* bit 0 Monday ... bit 6 Sunday; 0: every day */
+    char *zone;         /* IANA name */
+    int64_t late_ms;    /* a missed slot still runs when it is not older */
+    int64_t timeout_ms; /* a run that takes longer is stopped; 0: no limit */
+    int64_t retry;      /* a failed run is tried again so often */
 };
 
 /* Services that the config implies; they read more of it than their own definition. */
@@ -70,9 +84,10 @@ struct service_config {
     struct probe_config ready;  /* kind NONE: ready once it runs */
     struct probe_config health; /* kind NONE: only the process is watched */
     struct restart_config restart;
-    int64_t log_bytes_max; /* one log file */
-    int64_t log_files;     /* the current one included */
-    int part;              /* enum service_part */
+    struct schedule_config schedule; /* of a job */
+    int64_t log_bytes_max;           /* one log file */
+    int64_t log_files;               /* the current one included */
+    int part;                        /* enum service_part */
 };
 
 struct bot_config {
@@ -131,6 +146,9 @@ const struct service_config *config_service(const struct config *config, const c
 /* Its own name, or the one that it has in common with other instances. */
 bool service_is_called(const struct service_config *service, const char *name);
 const struct bot_config *config_bot(const struct config *config, const char *name);
+bool service_is_job(const struct service_config *service);
+/* Their slots are the same. */
+bool schedule_equal(const struct schedule_config *a, const struct schedule_config *b);
 /* Same definition: a reload leaves the running process alone. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b);
 /* Whether all that a service of this part reads beside its own definition is the same: a reload

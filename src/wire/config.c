@@ -367,6 +367,7 @@ static int read_file(struct reader *reader, struct slice text, struct config *co
     if (reader->has_hub && !config_service(config, "hub"))
         (void)add_own(config, PART_HUB, "hub", "(the hub, because of bots: or http:)");
     check_whole(reader, config);
+    reader_settle_jobs(reader, config);
     return r < 0 || reader->errors->count ? -EINVAL : 0;
 }
 

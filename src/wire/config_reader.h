@@ -49,6 +49,15 @@ int reader_admins(struct reader *reader, const struct yaml_node *node, void *fie
 int reader_services(struct reader *reader, const struct yaml_node *node, void *field);
 int reader_trader(struct reader *reader, const struct yaml_node *node, void *field);
 void reader_check_trader(struct reader *reader, const struct config *config);
+/* config_jobs.c: fields of struct schedule_config */
+int reader_at(struct reader *reader, const struct yaml_node *node, void *field);
+int reader_days(struct reader *reader, const struct yaml_node *node, void *field);
+int reader_zone(struct reader *reader, const struct yaml_node *node, void *field);
+/* After all options of reader->service. */
+void reader_check_job(struct reader *reader, const struct yaml_node *key,
+                      const struct yaml_node *node);
+/* After the whole file: zones that are the config's, and who needs a job. */
+void reader_settle_jobs(struct reader *reader, struct config *config);
 void reader_service_defaults(struct service_config *service);
 /* The node of one key of a service, or of the service, for errors found later. */
 const struct yaml_node *reader_service_node(const struct reader *reader,

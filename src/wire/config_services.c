@@ -2,6 +2,7 @@
 /* The services: part of holdfast.yaml. */
 #include "base/file.h"
 #include "base/text.h"
+#include "base/zone.h"
 #include "wire/config_reader.h"
 #include "wire/dotenv.h"
 #include <arpa/inet.h>
@@ -28,6 +29,7 @@ static int read_tcp(struct reader *reader, const struct yaml_node *node, void *f
 static int read_http_probe(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_exec(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_notify(struct reader *reader, const struct yaml_node *node, void *field);
+static int read_file(struct reader *reader, const struct yaml_node *node, void *field);
 
 #define SERVICE(field) offsetof(struct service_config, field)
 static const struct reader_option service_options[] = {
@@ -77,6 +79,25 @@ static const struct reader_option service_options[] = {
     {{"restart", OPTION_OTHER, SERVICE(restart), NULL, 0, 0, NULL, "What follows an exit."},
      read_restart},
     {{"log", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Size and number of log files."}, read_log},
+    {{"every", OPTION_DURATION, SERVICE(schedule.every_ms), NULL, 1000, 366LL * DAY_MS, NULL,
+      "A job: runs this often."},
+     NULL},
+    {{"at", OPTION_OTHER, SERVICE(schedule), NULL, 0, 0, NULL,
+      "A job: runs at these times of day."},
+     reader_at},
+    {{"days", OPTION_OTHER, SERVICE(schedule), NULL, 0, 0, NULL, "... of these days."},
+     reader_days},
+    {{"timezone", OPTION_OTHER, SERVICE(schedule), NULL, 0, 0, NULL, "... of this zone."},
+     reader_zone},
+    {{"late", OPTION_DURATION, SERVICE(schedule.late_ms), NULL, 0, 366LL * DAY_MS, NULL,
+      "A job: a missed run still comes when it is not older."},
+     NULL},
+    {{"timeout", OPTION_DURATION, SERVICE(schedule.timeout_ms), NULL, 0, 366LL * DAY_MS, NULL,
+      "A job: a longer run is stopped."},
+     NULL},
+    {{"retry", OPTION_INT, SERVICE(schedule.retry), NULL, 0, 1000, NULL,
+      "A job: a failed run is tried again so often."},
+     NULL},
 };
 
 #define PROBE(field) offsetof(struct probe_config, field)
@@ -85,6 +106,11 @@ static const struct reader_option probe_options[] = {
     {{"http", OPTION_OTHER, 0, NULL, 0, 0, NULL, "URL that answers."}, read_http_probe},
     {{"exec", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Command that exits 0."}, read_exec},
     {{"notify", OPTION_OTHER, 0, NULL, 0, 0, NULL, "sd_notify READY=1."}, read_notify},
+    {{"file", OPTION_OTHER, 0, NULL, 0, 0, NULL, "File that is written again and again."},
+     read_file},
+    {{"max_age", OPTION_DURATION, PROBE(max_age_ms), "60s", 100, 366LL * DAY_MS, NULL,
+      "Since the file was last written."},
+     NULL},
     {{"every", OPTION_DURATION, PROBE(every_ms), "30s", 50, DAY_MS, NULL, "Pause between."}, NULL},
     {{"timeout", OPTION_DURATION, PROBE(timeout_ms), "1s", 10, HOUR_MS, NULL, "Of one probe."},
      NULL},
@@ -132,7 +158,7 @@ static const struct reader_option log_options[] = {
 };
 
 static void set_defaults(const struct reader_option *options, size_t count, void *target) {
-    struct option_def defs[32];
+    struct option_def defs[64];
     must(count <= COUNT_OF(defs));
     for (size_t i = 0; i < count; i++)
         defs[i] = options[i].def;
@@ -190,6 +216,19 @@ static int read_exec(struct reader *reader, const struct yaml_node *node, void *
 
 static int read_notify(struct reader *reader, const struct yaml_node *node, void *field) {
     ((struct probe_config *)field)->kind = PROBE_NOTIFY;
+    return 0;
+}
+
+static int read_file(struct reader *reader, const struct yaml_node *node, void *field) {
+    struct probe_config *probe = field;
+    AUTO_FREE char *text = reader_text(reader, node);
+    if (!text)
+        return -EINVAL;
+    if (!text[0])
+        return reader_error(reader, node, "expected the path of a file");
+    probe->kind = PROBE_FILE;
+    free(probe->file);
+    probe->file = path_join(reader->folder, text);
     return 0;
 }
 
@@ -257,7 +296,8 @@ static int read_probe(struct reader *reader, const struct yaml_node *node, void 
         if (reader_mapping(reader, node, probe_options, COUNT_OF(probe_options), probe) < 0)
             return -EINVAL;
         if (probe->kind == PROBE_NONE)
-            return reader_error(reader, node, "expected one of tcp:, http:, exec: or notify");
+            return reader_error(reader, node,
+                                "expected one of tcp:, http:, exec:, file: or notify");
     }
     if (probe->kind == PROBE_NOTIFY && probe == &reader->service->health)
         return reader_error(reader, node, "to watch by sd_notify, set watchdog: 30s instead");
@@ -392,6 +432,7 @@ static void check_service(struct reader *reader, const struct yaml_node *key,
             "'%s' is for development: it restarts at every changed file; remove it, or set "
             "profile: development",
             flag);
+    reader_check_job(reader, key, node);
     if (service->restart.delay_max_ms < service->restart.delay_ms)
         service->restart.delay_max_ms = service->restart.delay_ms;
 }

@@ -275,6 +275,73 @@ static void test_dotenv_values(void **state) {
     text_list_free(list);
 }
 
+static void test_jobs(void **state) {
+    assert_int_equal(
+        load("timezone: Asia/Ho_Chi_Minh\n"
+             "services:\n"
+             "  a: {command: x, every: 6h}\n"
+             "  b: {command: x, at: \"03:00\", timeout: 5m, retry: 2}\n"
+             "  c: {command: x, at: [\"23:59:30\", \"3:00\", \"03:00\"], days: [mon, fri],\n"
+             "      timezone: Europe/Berlin, late: 0}\n"
+             "  d: {command: x, health: {file: beat, max_age: 5s}}\n",
+             NULL),
+        0);
+    const struct schedule_config *a = &config->services[0].schedule,
+                                 *b = &config->services[1].schedule,
+                                 *c = &config->services[2].schedule;
+    assert_int_equal(a->every_ms, 6 * 3600000);
+    assert_int_equal(a->late_ms, 0);
+    assert_int_equal(b->at_count, 1);
+    assert_int_equal(b->at_s[0], 3 * 3600);
+    assert_int_equal(b->late_ms, 3600000);
+    assert_int_equal(b->timeout_ms, 300000);
+    assert_int_equal(b->retry, 2);
+    assert_string_equal(b->zone, "Asia/Ho_Chi_Minh");
+    assert_int_equal(c->at_count, 2);
+    assert_int_equal(c->at_s[0], 3 * 3600);
+    assert_int_equal(c->at_s[1], 86370);
+    assert_int_equal(c->days, 1 | 1 << 4);
+    assert_string_equal(c->zone, "Europe/Berlin");
+    assert_int_equal(c->late_ms, 0);
+    assert_false(service_is_job(&config->services[3]));
+    assert_int_equal(config->services[3].health.kind, PROBE_FILE);
+    assert_int_equal(config->services[3].health.max_age_ms, 5000);
+    AUTO_FREE char *beat = path_join(folder, "beat");
+    assert_string_equal(config->services[3].health.file, beat);
+}
+
+static void test_wrong_jobs(void **state) {
+    assert_int_equal(load("timezone: Asia/Saigon2\n"
+                          "services:\n"
+                          "  a: {command: x, every: 6h, at: \"03:00\"}\n"
+                          "  b: {command: x, at: \"24:00\"}\n"
+                          "  c: {command: x, at: \"3\"}\n"
+                          "  d: {command: x, at: \"03:00\", days: [monday]}\n"
+                          "  e: {command: x, at: \"03:00\", timezone: Europe/Berlim}\n"
+                          "  f: {command: x, every: 6h, days: [mon]}\n"
+                          "  g: {command: x, retry: 3}\n"
+                          "  h: {command: x, every: 6h, ready: notify}\n"
+                          "  i: {command: x, needs: [h]}\n"
+                          "  j: {command: x, every: 10ms}\n"
+                          "  k: {command: x, at: []}\n"
+                          "  l: {command: x, at: \"03:00:00:00\"}\n",
+                          NULL),
+                     CONFIG_INVALID);
+    assert_error("holdfast.yaml:1:11", "'Asia/Saigon2' is not a time zone");
+    assert_error("holdfast.yaml:3:3", "exclude each other");
+    assert_error("holdfast.yaml:4:23", "'24:00' is not a time of day");
+    assert_error("holdfast.yaml:5:23", "'3' is not a time of day");
+    assert_error("holdfast.yaml:6:39", "'monday' is not a day");
+    assert_error("holdfast.yaml:7:42", "'Europe/Berlim' is not a time zone");
+    assert_error("holdfast.yaml:8:36", "goes with at:");
+    assert_error("holdfast.yaml:9:26", "belongs to a job");
+    assert_error("holdfast.yaml:10:37", "a job is not waited for");
+    assert_error("holdfast.yaml:11:26", "is a job: it ends");
+    assert_error("holdfast.yaml:12:26", "10ms");
+    assert_error("holdfast.yaml:13:23", "expected one value or a list");
+    assert_error("holdfast.yaml:14:23", "is not a time of day");
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -282,6 +349,8 @@ int main(void) {
         TEST(test_tells_every_error_with_its_place),
         TEST(test_checks_what_belongs_together),
         TEST(test_yaml_traps),
+        TEST(test_jobs),
+        TEST(test_wrong_jobs),
         TEST(test_trader),
         TEST(test_trader_mistakes),
         TEST(test_dotenv_errors_have_places),
