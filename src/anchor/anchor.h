@@ -18,6 +18,8 @@ int anchor_run(const struct anchor_options *options);
 /* What services inherit; ours differ: no cores, as many descriptors as can be had. */
 extern struct rlimit anchor_core_limit, anchor_files_limit;
 struct launch_body;
+/* fork(), the child in the cgroup that the strings behind the body name, where that can be. */
+pid_t anchor_fork(const char *strings);
 _Noreturn void anchor_become(const struct launch_body *body, const char *strings);
 
 /* anchor_kept.c */

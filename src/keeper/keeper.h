@@ -28,10 +28,15 @@ struct unit {
     int probe_which;                       /* 0 ready, 1 health */
     char status_text[KEEPER_STATUS_BYTES]; /* sd_notify STATUS= */
     struct service saved;                  /* as last written down */
-    bool unsaved;     /* besides a changed `saved`: the status text, a failed write */
-    bool save_failed; /* and that was said */
-    bool log_trouble; /* the disk refuses its log, and that was told */
-    bool leaving;     /* not in the config any more; gone once it is down */
+    bool unsaved;                 /* besides a changed `saved`: the status text, a failed write */
+    bool save_failed;             /* and that was said */
+    bool log_trouble;             /* the disk refuses its log, and that was told */
+    struct unit_figures *figures; /* NULL until somebody asks */
+    int64_t look_at_ms;           /* when its tree is looked at for development flags; 0: not */
+    size_t looks;                 /* in this life */
+    bool look_now;
+    pid_t flagged; /* in the life of this process one was found and told */
+    bool leaving;  /* not in the config any more; gone once it is down */
 };
 enum { SLOT_NONE = UINT32_MAX };
 
@@ -39,11 +44,12 @@ struct keeper {
     uv_loop_t loop;
     const char *run;
     const char *config_path;
+    char *cgroup; /* folder of cgroups, one for each service; NULL: known by session and marks */
     struct config *config;
     struct services services;
     struct unit **units; /* services.count of them; each stays in its place through a reload */
     struct log_writer *logs;
-    uv_timer_t timer;
+    uv_timer_t timer, look_timer;
     uv_prepare_t before_sleep;
     uv_check_t after_events;
     uv_poll_t anchor_poll;
@@ -56,6 +62,7 @@ struct keeper {
     size_t free_count;
     struct events *events;
     struct control *control;
+    struct figures *figures;
     int64_t started_ms; /* this keeper */
     int64_t up_ms;      /* `up` */
     int host_stops;     /* TERM or INT so far */
@@ -122,6 +129,25 @@ int tree_sweep(const struct keeper *keeper, const char *name, pid_t session);
 /* After a death of the anchor: services that were started so shortly before that nobody wrote them
  * down are known by their marks; their pid is filled in, for adoption. */
 void tree_find_lost(struct keeper *keeper);
+
+/* keeper_cgroup.c: cgroup v2 where writable; all but opening do nothing where it is not */
+void cgroup_open(struct keeper *keeper);
+/* For a new life, and the one of the present life; "" for none. The caller frees. */
+char *cgroup_folder_new(const struct keeper *keeper, const char *service);
+char *cgroup_folder(const struct keeper *keeper, const char *service);
+int cgroup_kill(const struct keeper *keeper, const char *service); /* how many there were */
+void cgroup_remove(const struct keeper *keeper, const char *service);
+void cgroup_clean(struct keeper *keeper); /* what a killed run left and no service is */
+void cgroup_close(struct keeper *keeper); /* ends and removes all */
+
+/* keeper_figures.c: taken when somebody asks; limits are looked at then. The caller owns it. */
+struct figures *figures_open(void);
+json_t *figures_take(struct keeper *keeper);
+
+/* keeper_doctor.c: development flags in the running trees */
+void doctor_open(struct keeper *keeper);
+void doctor_look_later(struct keeper *keeper, size_t index); /* the service became ready */
+json_t *doctor_findings(struct keeper *keeper);              /* a list; the caller owns it */
 
 /* keeper_reload.c: 0, or CONFIG_INVALID with the reasons */
 int keeper_reload(struct keeper *keeper, struct config_errors *errors);

@@ -88,7 +88,7 @@ struct launch_request {
     uint32_t kind, slot;
     pid_t pid;
     int64_t start_ticks;
-    const char *name, *log;
+    const char *name, *log, *cgroup;
     const struct service_config *config;
     char *const *argv;
     char **env;
@@ -154,6 +154,7 @@ static bool send_request(struct keeper *keeper, const struct launch_request *req
     add_string(&message, path ? path : "");
     add_string(&message, config->folder);
     add_string(&message, request->log);
+    add_string(&message, request->cgroup);
     for (uint32_t i = 0; i < body.argc; i++)
         add_string(&message, request->argv[i]);
     for (uint32_t i = 0; i < body.envc; i++)
@@ -237,11 +238,13 @@ void anchor_link_start(struct keeper *keeper, size_t index) {
     if (unit->slot == SLOT_NONE)
         unit->slot = take_slot(keeper);
     char **env = complete_env(keeper, config, unit->notify != NULL);
+    AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->slot,
                                      .name = config->name,
                                      .config = config,
                                      .log = unit->log ? service_log_fifo(unit->log) : "",
+                                     .cgroup = cgroup,
                                      .argv = config->argv,
                                      .env = env};
     bool sent = unit->slot != SLOT_NONE && send_request(keeper, &request, &why);
@@ -264,11 +267,13 @@ bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *a
     char **env = complete_env(keeper, config, false);
     env_set(&env, "HOLDFAST_PROBE", "1");
     AUTO_FREE char *name = probe_slot_name(config->name);
+    AUTO_FREE char *cgroup = cgroup_folder(keeper, config->name);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->probe_slot,
                                      .name = name,
                                      .config = config,
                                      .log = "",
+                                     .cgroup = cgroup,
                                      .argv = argv,
                                      .env = env};
     bool sent = send_request(keeper, &request, &why);
@@ -292,6 +297,7 @@ void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t s
                                      .name = config->name,
                                      .config = config,
                                      .log = unit->log ? service_log_fifo(unit->log) : "",
+                                     .cgroup = "",
                                      .argv = config->argv,
                                      .env = config->env};
     if (unit->slot == SLOT_NONE || !send_request(keeper, &request, &why))

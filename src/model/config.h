@@ -33,6 +33,12 @@ struct restart_config {
     bool give_up;         /* ... or not at all */
 };
 
+struct watch_config {     /* above that is told; 0: not watched */
+    int64_t memory_bytes; /* of the whole tree */
+    int64_t cpu_percent;  /* of one core, ... */
+    int64_t cpu_for_ms;   /* ... for that long */
+};
+
 /* Services that the config implies; they read more of it than their own definition. */
 enum service_part { PART_NONE, PART_HUB, PART_TRADER };
 
@@ -57,6 +63,7 @@ struct service_config {
     struct restart_config restart;
     int64_t log_bytes_max; /* one log file */
     int64_t log_files;     /* the current one included */
+    struct watch_config watch;
     int part;              /* enum service_part */
 };
 
@@ -100,6 +107,7 @@ struct config {
     char *name;     /* of this installation */
     char *timezone; /* IANA name */
     int profile;    /* enum profile */
+    bool cgroup;    /* a cgroup v2 for each service, where one can be made */
     char *data;     /* folder, absolute: what must survive */
     char *run;      /* folder, absolute, on tmpfs: sockets, run state */
     struct http_config http;
@@ -114,7 +122,8 @@ struct config {
 struct config *config_free(struct config *config); /* NULL is fine; wipes secrets */
 const struct service_config *config_service(const struct config *config, const char *name);
 const struct bot_config *config_bot(const struct config *config, const char *name);
-/* Same definition: a reload leaves the running process alone. */
+/* Same definition: a reload leaves the running process alone. What it is watched for is no part of
+ * it. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b);
 /* Whether all that a service of this part reads beside its own definition is the same: a reload
  * then leaves it alone. The hub reads bots, http and alerts; the trader its own section and its
