@@ -248,7 +248,7 @@ static void open_all(struct keeper *keeper) {
     uv_check_start(&keeper->after_events, after_events);
     cgroup_open(keeper);
     doctor_open(keeper);
-    keeper->figures = figures_open();
+    figures_open(keeper);
     keeper->control = control_open(keeper); /* answers once the loop runs */
     anchor_link_open(keeper);
 }

@@ -141,7 +141,7 @@ void cgroup_clean(struct keeper *keeper); /* what a killed run left and no servi
 void cgroup_close(struct keeper *keeper); /* ends and removes all */
 
 /* keeper_figures.c: taken when somebody asks; limits are looked at then. The caller owns it. */
-struct figures *figures_open(void);
+void figures_open(struct keeper *keeper);
 json_t *figures_take(struct keeper *keeper);
 
 /* keeper_doctor.c: development flags in the running trees */

@@ -113,6 +113,18 @@ static char *service_folder(const struct keeper *keeper, const char *service, in
                 : text_format("%s/%s", keeper->cgroup, service);
 }
 
+/* Made, with what a stop needs in it (Linux 5.14). */
+static bool make_root(const char *own, const char *folder) {
+    AUTO_FREE char *door = path_join(own, "cgroup.procs");
+    AUTO_FREE char *end = path_join(folder, "cgroup.kill");
+    if (access(door, W_OK) < 0 || (mkdir(folder, 0755) < 0 && errno != EEXIST))
+        return false;
+    if (access(end, W_OK) == 0)
+        return true;
+    rmdir(folder);
+    return false;
+}
+
 void cgroup_open(struct keeper *keeper) {
     if (!keeper->config->cgroup)
         return;
@@ -123,8 +135,7 @@ void cgroup_open(struct keeper *keeper) {
     AUTO_FREE char *folder =
         own ? text_format("%s/holdfast-%016llx", own, (unsigned long long)hash_of(keeper->run))
             : NULL;
-    AUTO_FREE char *door = own ? path_join(own, "cgroup.procs") : NULL;
-    if (!own || access(door, W_OK) < 0 || (mkdir(folder, 0755) < 0 && errno != EEXIST))
+    if (!own || !make_root(own, folder))
         return;
     AUTO_FREE char *path = record_path(keeper);
     if (file_replace_fast(path, slice_of(folder), 0600) < 0) {
@@ -178,7 +189,7 @@ static int count_lines(const char *folder, const char *name) {
     return lines;
 }
 
-/* One write reaches all of them at once, and no fork escapes it (Linux 5.14). */
+/* One write reaches all of them at once, and no fork escapes it. */
 static int kill_folder(const char *folder) {
     if (!is_populated(folder))
         return 0;

@@ -45,8 +45,49 @@ struct sum {
     bool memory_is_rss;
 };
 
-struct figures *figures_open(void) {
-    return memory_new(sizeof(struct figures));
+static struct unit_figures *made(struct unit *unit) {
+    if (!unit->figures)
+        unit->figures = memory_new(sizeof *unit->figures);
+    return unit->figures;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t size = strlen(text), tail = strlen(end);
+    return size >= tail && strcmp(text + size - tail, end) == 0;
+}
+
+static struct watch_state *watch_of(struct keeper *keeper, const char *service, const char *what) {
+    size_t index = 0;
+    bool memory = strncmp(what, "memory_", 7) == 0, cpu = strncmp(what, "cpu_", 4) == 0;
+    if (!service[0])
+        return memory                           ? &keeper->figures->memory_watch
+               : strncmp(what, "disk_", 5) == 0 ? &keeper->figures->disk_watch
+                                                : NULL;
+    if (!keeper_find(keeper, service, &index))
+        return NULL;
+    struct unit_figures *figures = made(keeper->units[index]);
+    return memory ? &figures->memory_watch : cpu ? &figures->cpu_watch : NULL;
+}
+
+/* What a former keeper has told is not told again, and is taken back once it is so no more. */
+static void remember(void *context, struct slice line) {
+    struct keeper *keeper = context;
+    if (!memmem(line.data, line.size, "_high\"", 6) &&
+        !memmem(line.data, line.size, "_normal\"", 8))
+        return;
+    json_t *object = json_loadb(line.data, line.size, 0, NULL);
+    const json_t *event = json_object_get(object, "event");
+    const char *service = json_string_value(json_object_get(event, "service"));
+    const char *what = json_string_value(json_object_get(event, "what"));
+    struct watch_state *state = service && what ? watch_of(keeper, service, what) : NULL;
+    if (state && (ends_with(what, "_high") || ends_with(what, "_normal")))
+        state->high = ends_with(what, "_high");
+    json_decref(object);
+}
+
+void figures_open(struct keeper *keeper) {
+    keeper->figures = memory_new(sizeof *keeper->figures);
+    events_since(keeper->events, 0, remember, keeper);
 }
 
 /* ---- CPU ---- */
@@ -131,9 +172,7 @@ static json_t *forecast_json(const struct forecast_result *result, double limit)
 /* ---- one service ---- */
 
 static struct unit_figures *figures_of(struct unit *unit, pid_t pid) {
-    if (!unit->figures)
-        unit->figures = memory_new(sizeof *unit->figures);
-    struct unit_figures *figures = unit->figures;
+    struct unit_figures *figures = made(unit);
     if (figures->pid != pid) { /* what was told of a former life is still to be taken back */
         *figures = (struct unit_figures){
             .pid = pid, .memory_watch = figures->memory_watch, .cpu_watch = figures->cpu_watch};

@@ -64,7 +64,7 @@ struct service_config {
     int64_t log_bytes_max; /* one log file */
     int64_t log_files;     /* the current one included */
     struct watch_config watch;
-    int part;              /* enum service_part */
+    int part; /* enum service_part */
 };
 
 struct bot_config {
