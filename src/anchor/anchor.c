@@ -200,7 +200,7 @@ static void slot_failed(struct slot *slot, int error) {
 /* True when the body is whole: every string ends inside the message. */
 static bool body_is_whole(size_t bytes) {
     size_t start = sizeof(struct launch_head) + sizeof(struct launch_body);
-    if (bytes < start + 4)
+    if (bytes < start + 5)
         return false;
     const struct launch_body *body =
         (const void *)(anchor.message.bytes + sizeof(struct launch_head));
@@ -208,7 +208,7 @@ static bool body_is_whole(size_t bytes) {
     for (size_t i = start; i < bytes; i++)
         ends += anchor.message.bytes[i] == 0;
     return body->group_count <= LAUNCH_GROUPS_MAX && anchor.message.bytes[bytes - 1] == 0 &&
-           ends == (size_t)body->argc + body->envc + 4;
+           ends == (size_t)body->argc + body->envc + 5;
 }
 
 static struct slot *slot_take(uint32_t index, size_t bytes) {
@@ -245,7 +245,7 @@ static void on_start(const struct launch_head *head, size_t bytes) {
     if (!slot)
         return;
     const struct launch_body *body = (const void *)(anchor.message.bytes + sizeof *head);
-    pid_t pid = fork();
+    pid_t pid = anchor_fork((const char *)(body + 1));
     if (pid == 0)
         anchor_become(body, (const char *)(body + 1));
     slot->pid = pid;

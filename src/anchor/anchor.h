@@ -47,6 +47,8 @@ bool anchor_take_over(int fd, struct anchor_state *state);
 extern struct rlimit anchor_core_limit, anchor_files_limit;
 /* Signals that we ignore, by our own wish or our parent's: exec resets all others. */
 extern bool anchor_ignored[NSIG];
+/* fork(), the child in the cgroup that the strings behind the body name, where that can be. */
+pid_t anchor_fork(const char *strings);
 _Noreturn void anchor_become(const struct launch_body *body, const char *strings);
 
 /* anchor_kept.c */

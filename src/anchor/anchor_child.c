@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127, WORDS_MAX = 4096 };
@@ -104,14 +106,48 @@ static const char *next_string(const char **place) {
     return text;
 }
 
+static bool born_in_cgroup;
+
+/* A process that moves into a cgroup waits for all processors, some milliseconds; one that is born
+ * there does not. */
+pid_t anchor_fork(const char *strings) {
+    for (int i = 0; i < 4; i++)
+        next_string(&strings);
+    born_in_cgroup = false;
+    AUTO_FD int fd = strings[0] ? open(strings, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return fork();
+    struct clone_args arguments = {
+        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)fd};
+    born_in_cgroup = true;
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid >= 0)
+        return pid;
+    born_in_cgroup = false;
+    return fork(); /* an old kernel, or a sandbox that forbids it: anchor_become() enters it */
+}
+
+static void enter_cgroup(const char *folder) {
+    char path[4096];
+    if (!folder[0] || born_in_cgroup)
+        return;
+    snprintf(path, sizeof path, "%s/cgroup.procs", folder);
+    AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "0", 1) != 1) /* then it is found by its session and its marks */
+        dprintf(STDERR_FILENO, "holdfast: cannot enter the cgroup '%s': %s; running without\n",
+                folder, strerror(errno));
+}
+
 _Noreturn void anchor_become(const struct launch_body *body, const char *strings) {
     static char *argv[WORDS_MAX + 1], *envp[WORDS_MAX + 1];
     next_string(&strings); /* the name */
     const char *path = next_string(&strings);
     const char *folder = next_string(&strings);
     const char *log = next_string(&strings);
+    const char *cgroup = next_string(&strings);
     setsid();
     take_streams(log);
+    enter_cgroup(cgroup);
     if (body->argc > WORDS_MAX || body->envc > WORDS_MAX)
         give_up("pass that many words to", path, E2BIG);
     for (uint32_t i = 0; i < body->argc; i++)

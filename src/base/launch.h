@@ -43,8 +43,6 @@ struct launch_head {
     int64_t time_ms; /* SLOT: CLOCK_BOOTTIME of start, or of exit when dead */
 };
 
-/* Behind it, NUL-ended: name, path of the program, working folder, log FIFO ("" for none), then
- * `argc` arguments and `envc` NAME=value. */
 enum launch_limit {
     LAUNCH_NPROC,
     LAUNCH_CORE,
@@ -54,6 +52,8 @@ enum launch_limit {
     LAUNCH_LIMITS,
 };
 #define LAUNCH_INHERITED INT64_MIN
+/* Behind it, NUL-ended: name, path of the program, working folder, log FIFO ("" for none), folder
+ * of its cgroup ("" for none), then `argc` arguments and `envc` NAME=value. */
 struct launch_body {
     uint32_t argc, envc;
     int64_t start_ticks; /* ADOPT: field 22 of /proc/PID/stat */

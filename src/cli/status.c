@@ -69,9 +69,10 @@ static void print_table(const json_t *status) {
     const json_t *services = json_object_get(status, "services");
     char up[TEXT_DURATION_BYTES];
     text_from_duration(number_of(status, "uptime_ms"), up);
-    printf("%s: up %s, anchor %d, keeper %d%s\n\n", text_of(status, "name"), up,
+    printf("%s: up %s, anchor %d, keeper %d%s\n", text_of(status, "name"), up,
            (int)number_of(status, "pid"), (int)number_of(status, "keeper_pid"),
            json_is_true(json_object_get(status, "stopping")) ? ", stopping" : "");
+    printf("isolation: %s\n\n", text_of(status, "isolation"));
     int width = 7;
     size_t i;
     json_t *service;

@@ -45,6 +45,8 @@ static void do_signal(struct keeper *keeper, const struct service_command *comma
         return;
     /* A stopped process does not see SIGTERM before it goes on. */
     anchor_link_signal(keeper, slot, (int)command->value);
+    if (command->value == SIGKILL)
+        (void)cgroup_kill(keeper, keeper->services.list[command->index].config->name);
     if (command->value != SIGKILL && command->value != SIGSTOP)
         anchor_link_signal(keeper, slot, SIGCONT);
 }
@@ -52,10 +54,14 @@ static void do_signal(struct keeper *keeper, const struct service_command *comma
 static void do_sweep(struct keeper *keeper, const struct service_command *command) {
     const char *name = keeper->services.list[command->index].config->name;
     struct unit *unit = keeper->units[command->index];
-    int killed = tree_sweep(keeper, name, (pid_t)command->value);
-    if (unit->launcher)
-        killed += tree_sweep(keeper, name, unit->launcher);
+    int in_cgroup = cgroup_kill(keeper, name);
+    bool look = !unit->in_cgroup || in_cgroup < 0;
+    int marked = look ? tree_sweep(keeper, name, (pid_t)command->value) : 0;
+    unit->in_cgroup = false;
+    if (unit->launcher && look)
+        marked += tree_sweep(keeper, name, unit->launcher);
     unit->launcher = 0;
+    int killed = in_cgroup > marked ? in_cgroup : marked;
     if (killed)
         log_info("%s: ended %d process%s that it had left behind", name, killed,
                  killed == 1 ? "" : "es");
@@ -76,6 +82,8 @@ static void do_probe(struct keeper *keeper, const struct service_command *comman
 static void do_tell(struct keeper *keeper, const struct service_command *command) {
     events_add(keeper, keeper->services.list[command->index].config->name, command->what,
                command->text);
+    if (strcmp(command->what, "ready") == 0)
+        doctor_look_later(keeper, command->index);
 }
 
 /* Carrying one out may bring an event at once (a start that fails), and so more commands behind:
@@ -236,6 +244,7 @@ void keeper_close_unit(struct unit *unit) {
     jobs_close_unit(unit);
     unit->notify = notify_socket_close(unit->notify);
     unit->log = service_log_close(unit->log);
+    free(unit->figures);
     free(unit);
 }
 
@@ -272,6 +281,9 @@ static void open_all(struct keeper *keeper) {
     uv_check_init(&keeper->loop, &keeper->after_events);
     keeper->after_events.data = keeper;
     uv_check_start(&keeper->after_events, after_events);
+    cgroup_open(keeper);
+    doctor_open(keeper);
+    figures_open(keeper);
     keeper->control = control_open(keeper); /* answers once the loop runs */
     anchor_link_open(keeper);
     jobs_look(keeper);
@@ -300,6 +312,7 @@ void keeper_begin(struct keeper *keeper) {
     if (keeper->began)
         return;
     struct config_errors errors = {0};
+    cgroup_clean(keeper);
     if (keeper->replayed && keeper_reload(keeper, &errors) != 0)
         for (size_t i = 0; i < errors.count; i++)
             log_error("%s: %s", errors.list[i].place, errors.list[i].text);
@@ -366,6 +379,7 @@ int keeper_run(const char *run, const char *config_path) {
     }
     if (!keeper.anchor_lost) {
         forget_states(&keeper);
+        cgroup_close(&keeper);
         anchor_link_quit(&keeper, keeper.exit_code);
     }
     return keeper.anchor_lost ? EX_UNAVAILABLE : 0;

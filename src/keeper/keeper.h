@@ -29,15 +29,21 @@ struct unit {
     struct file_probe *file_probe; /* under way */
     struct unit_job *job;          /* NULL: it is a service */
     uint32_t main_slot;            /* of the process that sd_notify MAINPID named; SLOT_NONE */
+    bool in_cgroup;                /* its whole tree is: nothing has to be looked for */
     pid_t launcher;                /* the anchor's child, when MAINPID named another; 0 */
     bool probe_void;               /* its outcome counts no more: it is being killed */
     int probe_which;               /* 0 ready, 1 health */
     char status_text[KEEPER_STATUS_BYTES]; /* sd_notify STATUS= */
     struct service saved;                  /* as last written down */
-    bool unsaved;     /* besides a changed `saved`: the status text, a failed write */
-    bool save_failed; /* and that was said */
-    bool log_trouble; /* the disk refuses its log, and that was told */
-    bool leaving;     /* not in the config any more; gone once it is down */
+    bool unsaved;                 /* besides a changed `saved`: the status text, a failed write */
+    bool save_failed;             /* and that was said */
+    bool log_trouble;             /* the disk refuses its log, and that was told */
+    struct unit_figures *figures; /* NULL until somebody asks */
+    int64_t look_at_ms;           /* when its tree is looked at for development flags; 0: not */
+    size_t looks;                 /* in this life */
+    bool look_now;
+    pid_t flagged; /* in the life of this process one was found and told */
+    bool leaving;  /* not in the config any more; gone once it is down */
 };
 enum { SLOT_NONE = UINT32_MAX };
 
@@ -45,11 +51,12 @@ struct keeper {
     uv_loop_t loop;
     const char *run;
     const char *config_path;
+    char *cgroup; /* folder of cgroups, one for each service; NULL: known by session and marks */
     struct config *config;
     struct services services;
     struct unit **units; /* services.count of them; each stays in its place through a reload */
     struct log_writer *logs;
-    uv_timer_t timer;
+    uv_timer_t timer, look_timer;
     uv_prepare_t before_sleep;
     uv_check_t after_events;
     uv_poll_t anchor_poll;
@@ -63,6 +70,7 @@ struct keeper {
     size_t free_count;
     struct events *events;
     struct control *control;
+    struct figures *figures;
     struct clock_watch *clock; /* of jobs; NULL while there is none */
     int64_t started_ms;        /* this keeper */
     int64_t up_ms;             /* `up` */
@@ -160,6 +168,25 @@ bool jobs_cancel_start(struct keeper *keeper, size_t index);
 void jobs_look(struct keeper *keeper); /* at the clock */
 void jobs_before_sleep(struct keeper *keeper);
 void jobs_add_status(json_t *object, const struct service *service);
+/* keeper_cgroup.c: cgroup v2 where writable; all but opening do nothing where it is not */
+void cgroup_open(struct keeper *keeper);
+/* For a new life, and the one of the present life; "" for none. The caller frees. */
+char *cgroup_folder_new(const struct keeper *keeper, const char *service);
+char *cgroup_folder(const struct keeper *keeper, const char *service);
+int cgroup_kill(const struct keeper *keeper, const char *service); /* how many there were */
+bool cgroup_holds(const struct keeper *keeper, const char *service, pid_t pid);
+void cgroup_remove(const struct keeper *keeper, const char *service);
+void cgroup_clean(struct keeper *keeper); /* what a killed run left and no service is */
+void cgroup_close(struct keeper *keeper); /* ends and removes all */
+
+/* keeper_figures.c: taken when somebody asks; limits are looked at then. The caller owns it. */
+void figures_open(struct keeper *keeper);
+json_t *figures_take(struct keeper *keeper);
+
+/* keeper_doctor.c: development flags in the running trees */
+void doctor_open(struct keeper *keeper);
+void doctor_look_later(struct keeper *keeper, size_t index); /* the service became ready */
+json_t *doctor_findings(struct keeper *keeper);              /* a list; the caller owns it */
 
 /* keeper_reload.c: 0, or CONFIG_INVALID with the reasons */
 int keeper_reload(struct keeper *keeper, struct config_errors *errors);

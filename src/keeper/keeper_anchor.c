@@ -91,7 +91,7 @@ struct launch_request {
     uint32_t kind, slot;
     pid_t pid;
     int64_t start_ticks;
-    const char *name, *log;
+    const char *name, *log, *cgroup;
     const struct service_config *config;
     char *const *argv;
     char **env;
@@ -162,6 +162,7 @@ static bool send_request(struct keeper *keeper, const struct launch_request *req
     add_string(&message, path ? path : "");
     add_string(&message, config->folder);
     add_string(&message, request->log);
+    add_string(&message, request->cgroup);
     for (uint32_t i = 0; i < body.argc; i++)
         add_string(&message, request->argv[i]);
     for (uint32_t i = 0; i < body.envc; i++)
@@ -245,11 +246,13 @@ void anchor_link_start(struct keeper *keeper, size_t index) {
     if (unit->slot == SLOT_NONE)
         unit->slot = take_slot(keeper);
     char **env = complete_env(keeper, config, unit->notify != NULL);
+    AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->slot,
                                      .name = config->name,
                                      .config = config,
                                      .log = unit->log ? service_log_fifo(unit->log) : "",
+                                     .cgroup = cgroup,
                                      .argv = config->argv,
                                      .env = env};
     bool sent = unit->slot != SLOT_NONE && send_request(keeper, &request, &why);
@@ -272,11 +275,13 @@ bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *a
     char **env = complete_env(keeper, config, false);
     env_set(&env, "HOLDFAST_PROBE", "1");
     AUTO_FREE char *name = probe_slot_name(config->name);
+    AUTO_FREE char *cgroup = cgroup_folder(keeper, config->name);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->probe_slot,
                                      .name = name,
                                      .config = config,
                                      .log = "",
+                                     .cgroup = cgroup,
                                      .argv = argv,
                                      .env = env};
     bool sent = send_request(keeper, &request, &why);
@@ -308,12 +313,14 @@ void anchor_link_start_hook(struct keeper *keeper, size_t index, bool after_stop
     char **env = complete_env(keeper, config, false);
     set_hook_env(service, after_stop, &env);
     AUTO_FREE char *name = text_format("%c%s", after_stop ? '>' : '<', config->name);
+    AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name);
     unit->hook_slot = take_slot(keeper);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->hook_slot,
                                      .name = name,
                                      .config = config,
                                      .log = unit->log ? service_log_fifo(unit->log) : "",
+                                     .cgroup = cgroup,
                                      .argv = after_stop ? config->after_stop : config->before_start,
                                      .env = env};
     bool sent = unit->hook_slot != SLOT_NONE && send_request(keeper, &request, &why);
@@ -341,6 +348,7 @@ void anchor_link_adopt(struct keeper *keeper, size_t index, pid_t pid, int64_t s
                                      .name = config->name,
                                      .config = config,
                                      .log = unit->log ? service_log_fifo(unit->log) : "",
+                                     .cgroup = "",
                                      .argv = config->argv,
                                      .env = config->env};
     if (unit->slot == SLOT_NONE || !send_request(keeper, &request, &why))
@@ -446,6 +454,7 @@ static void on_running(struct keeper *keeper, const struct launch_head *head, st
     unit->slot = head->slot;
     if (unit->launcher && unit->launcher == head->pid && service_has_process(service))
         return; /* its main process is another */
+    unit->in_cgroup = cgroup_holds(keeper, service->config->name, head->pid);
     if (launch_start_ticks(head->pid, &unit->start_ticks) < 0)
         unit->start_ticks = 0;
     if (service->pid == head->pid)

@@ -126,13 +126,15 @@ static void on_status(const struct question *question) {
     if (!find_all(question, json_object_get(question->request, "services")))
         return;
     json_t *services = services_json(question);
+    AUTO_FREE char *isolation =
+        keeper->cgroup ? text_format("cgroup v2 %s", keeper->cgroup) : text_copy("subreaper");
     answer(question,
-           json_pack("{s:s,s:s,s:i,s:i,s:I,s:I,s:s,s:b,s:o}", "name", keeper->config->name,
+           json_pack("{s:s,s:s,s:i,s:i,s:I,s:I,s:s,s:b,s:s,s:o}", "name", keeper->config->name,
                      "version", HOLDFAST_VERSION, "pid", (int)getppid(), "keeper_pid",
                      (int)getpid(), "uptime_ms", (json_int_t)(clock_ms() - keeper->up_ms),
                      "keeper_uptime_ms", (json_int_t)(clock_ms() - keeper->started_ms), "config",
-                     keeper->config->path, "stopping", keeper->services.ending, "services",
-                     services));
+                     keeper->config->path, "stopping", keeper->services.ending, "isolation",
+                     isolation, "services", services));
 }
 
 /* ---- wishes ---- */
@@ -241,6 +243,14 @@ static void on_ping(const struct question *question) {
     answer(question, json_pack("{s:b}", "pong", 1));
 }
 
+static void on_figures(const struct question *question) {
+    answer(question, figures_take(question->keeper));
+}
+
+static void on_doctor(const struct question *question) {
+    answer(question, json_pack("{s:o}", "findings", doctor_findings(question->keeper)));
+}
+
 static void on_reload(const struct question *question) {
     struct config_errors errors = {0};
     if (keeper_reload(question->keeper, &errors) == 0) {
@@ -282,9 +292,10 @@ void control_tell_event(struct control *control, struct slice line) {
 static const struct {
     const char *name;
     void (*handle)(const struct question *question);
-} handlers[] = {{"status", on_status},   {"start", on_start}, {"stop", on_stop},
-                {"restart", on_restart}, {"down", on_down},   {"reload", on_reload},
-                {"events", on_events},   {"ping", on_ping},   {"upgrade", on_upgrade}};
+} handlers[] = {{"status", on_status},   {"start", on_start},  {"stop", on_stop},
+                {"restart", on_restart}, {"down", on_down},    {"reload", on_reload},
+                {"events", on_events},   {"ping", on_ping},    {"upgrade", on_upgrade},
+                {"figures", on_figures}, {"doctor", on_doctor}};
 
 static void on_line(void *context, struct line_connection *connection, struct slice line) {
     struct control *control = context;

@@ -73,8 +73,9 @@ struct events *events_close(struct events *events) {
 }
 
 static void say(const char *service, const char *what, const char *text) {
-    static const char *const grave[] = {"failed", "unhealthy", "exited", "job_failed",
-                                        "job_missed"};
+    static const char *const grave[] = {"failed",      "unhealthy",  "exited",
+                                        "memory_high", "cpu_high",   "disk_high",
+                                        "job_failed",  "job_missed", "development_flag"};
     enum log_level level = LOG_INFO;
     for (size_t i = 0; i < COUNT_OF(grave); i++)
         if (strcmp(what, grave[i]) == 0)

@@ -120,6 +120,7 @@ static void drop_old(struct keeper *keeper, struct services *old, struct unit **
             continue;
         state_forget(keeper, old->list[i].config->name);
         jobs_forget(keeper, old->list[i].config->name);
+        cgroup_remove(keeper, old->list[i].config->name);
         keeper_close_unit(old_units[i]);
     }
     free(old_units);

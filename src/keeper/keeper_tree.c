@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a service leaves behind: children that changed their session or double-forked come to the
  * anchor (subreaper) and are known by the session or by the marks in their environment. A process
- * that wiped its environment and left the session is not found this way; a cgroup would. */
+ * that wiped its environment and left the session is not found this way; keeper_cgroup.c finds it.
+ */
 #include "base/clock.h"
 #include "base/file.h"
 #include "keeper/keeper.h"
@@ -15,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PASSES_MAX = 20, ENVIRON_BYTES_MAX = 1 << 20, STAT_BYTES_MAX = 4096 };
+enum { PASSES_MAX = 20, ROUNDS_MAX = 3, ENVIRON_BYTES_MAX = 1 << 20, STAT_BYTES_MAX = 4096 };
 enum { GENERATIONS_MAX = 32, LOOKS_MAX = 3 };
 
 struct sweep {
@@ -49,41 +50,67 @@ static bool is_of_service(pid_t pid, const struct sweep *sweep) {
     return in_session(pid, sweep->session) || is_marked(pid, sweep);
 }
 
-/* The descriptor names the process before the last look at it, so that no stranger who got its id
- * is hit. */
-static bool kill_one(pid_t pid, const struct sweep *sweep) {
-    AUTO_FD int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (fd < 0 || !is_of_service(pid, sweep))
-        return false;
-    return syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+static bool is_zombie(pid_t pid) {
+    char path[64];
+    AUTO_FREE char *text = NULL;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (file_read(path, STAT_BYTES_MAX, &text, NULL) < 0)
+        return true;
+    const char *end = strrchr(text, ')');
+    return !end || strncmp(end, ") Z", 3) == 0 || strncmp(end, ") X", 3) == 0;
 }
 
-static int sweep_once(const struct sweep *sweep) {
+/* The descriptor names the process before the last look at it, so that no stranger who got its id
+ * is hit. */
+static bool signal_one(pid_t pid, const struct sweep *sweep, int number) {
+    AUTO_FD int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0 || !is_of_service(pid, sweep) || is_zombie(pid))
+        return false;
+    return syscall(SYS_pidfd_send_signal, fd, number, NULL, 0) == 0;
+}
+
+/* How many were reached; *ret_sum differs when others were. */
+static int signal_all(const struct sweep *sweep, int number, uint64_t *ret_sum) {
     DIR *proc = opendir("/proc");
-    int killed = 0;
+    int reached = 0;
+    *ret_sum = 0;
     for (struct dirent *entry; proc && (entry = readdir(proc));) {
         pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atoi(entry->d_name) : 0;
-        if (pid > 1 && pid != getpid() && pid != getppid() && is_of_service(pid, sweep))
-            killed += kill_one(pid, sweep);
+        if (pid <= 1 || pid == getpid() || pid == getppid() || !is_of_service(pid, sweep) ||
+            !signal_one(pid, sweep, number))
+            continue;
+        reached++;
+        *ret_sum += (uint64_t)pid * 0x9e3779b97f4a7c15u;
     }
     if (proc)
         closedir(proc);
-    return killed;
+    return reached;
 }
 
-/* Zombies have an empty environment and are seen by their session only: a pass that kills the same
- * few again is as good as one that finds none. */
+/* First all are stopped, until a pass finds the same ones as the pass before: what makes a new
+ * process when one dies would else be one ahead for ever. */
+static int sweep_round(const struct sweep *sweep) {
+    uint64_t sum = 0, last = 0;
+    for (int pass = 0; pass < PASSES_MAX; pass++) {
+        if (signal_all(sweep, SIGSTOP, &sum) == 0)
+            return 0;
+        if (pass > 0 && sum == last)
+            break;
+        last = sum;
+    }
+    return signal_all(sweep, SIGKILL, &sum);
+}
+
 int tree_sweep(const struct keeper *keeper, const char *name, pid_t session) {
     struct sweep sweep = {.session = session};
     sweep.service_mark = text_format("HOLDFAST_SERVICE=%s", name);
     sweep.run_mark = text_format("HOLDFAST_RUN=%s", keeper->run);
-    int killed = 0, last = -1;
-    for (int pass = 0; pass < PASSES_MAX; pass++) {
-        int now = sweep_once(&sweep);
-        if (now == 0 || now == last)
+    int killed = 0;
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        int now = sweep_round(&sweep);
+        if (now == 0)
             break;
         killed = now > killed ? now : killed;
-        last = now;
     }
     free(sweep.service_mark);
     free(sweep.run_mark);

@@ -57,6 +57,12 @@ struct schedule_config {
     int64_t retry;      /* a failed run is tried again so often */
 };
 
+struct watch_config {     /* above that is told; 0: not watched */
+    int64_t memory_bytes; /* of the whole tree */
+    int64_t cpu_percent;  /* of one core, ... */
+    int64_t cpu_for_ms;   /* ... for that long */
+};
+
 /* Services that the config implies; they read more of it than their own definition. */
 enum service_part { PART_NONE, PART_HUB, PART_TRADER };
 
@@ -85,9 +91,10 @@ struct service_config {
     struct probe_config health; /* kind NONE: only the process is watched */
     struct restart_config restart;
     struct schedule_config schedule; /* of a job */
-    int64_t log_bytes_max;           /* one log file */
-    int64_t log_files;               /* the current one included */
-    int part;                        /* enum service_part */
+    struct watch_config watch;
+    int64_t log_bytes_max; /* one log file */
+    int64_t log_files;     /* the current one included */
+    int part;              /* enum service_part */
 };
 
 struct bot_config {
@@ -130,6 +137,7 @@ struct config {
     char *name;     /* of this installation */
     char *timezone; /* IANA name */
     int profile;    /* enum profile */
+    bool cgroup;    /* a cgroup v2 for each service, where one can be made */
     char *data;     /* folder, absolute: what must survive */
     char *run;      /* folder, absolute, on tmpfs: sockets, run state */
     struct http_config http;
@@ -149,7 +157,8 @@ const struct bot_config *config_bot(const struct config *config, const char *nam
 bool service_is_job(const struct service_config *service);
 /* Their slots are the same. */
 bool schedule_equal(const struct schedule_config *a, const struct schedule_config *b);
-/* Same definition: a reload leaves the running process alone. */
+/* Same definition: a reload leaves the running process alone. What it is watched for is no part of
+ * it. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b);
 /* Whether all that a service of this part reads beside its own definition is the same: a reload
  * then leaves it alone. The hub reads bots, http and alerts; the trader its own section and its

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/zone.h"
+#include "model/development.h"
 #include "wire/config_reader.h"
 #include "wire/dotenv.h"
 #include <arpa/inet.h>
@@ -30,6 +31,7 @@ static int read_http_probe(struct reader *reader, const struct yaml_node *node, 
 static int read_exec(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_notify(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_file(struct reader *reader, const struct yaml_node *node, void *field);
+static int read_watch(struct reader *reader, const struct yaml_node *node, void *field);
 
 #define SERVICE(field) offsetof(struct service_config, field)
 static const struct reader_option service_options[] = {
@@ -98,6 +100,8 @@ static const struct reader_option service_options[] = {
     {{"retry", OPTION_INT, SERVICE(schedule.retry), NULL, 0, 1000, NULL,
       "A job: a failed run is tried again so often."},
      NULL},
+    {{"watch", OPTION_OTHER, SERVICE(watch), NULL, 0, 0, NULL, "When its figures are too high."},
+     read_watch},
 };
 
 #define PROBE(field) offsetof(struct probe_config, field)
@@ -149,6 +153,18 @@ static const struct reader_option limits_options[] = {
      NULL},
 };
 
+#define WATCH(field) offsetof(struct watch_config, field)
+static const struct reader_option watch_options[] = {
+    {{"memory", OPTION_SIZE, WATCH(memory_bytes), "500MB", 0, (int64_t)1 << 50, NULL,
+      "Of the whole tree; 0: not watched."},
+     NULL},
+    {{"cpu", OPTION_INT, WATCH(cpu_percent), "50", 0, 100000, NULL,
+      "Percent of one core; 0: not watched."},
+     NULL},
+    {{"cpu_for", OPTION_DURATION, WATCH(cpu_for_ms), "5m", 0, DAY_MS, NULL, "For that long."},
+     NULL},
+};
+
 static const struct reader_option log_options[] = {
     {{"size", OPTION_SIZE, SERVICE(log_bytes_max), "10MB", 4096, (int64_t)1 << 40, NULL,
       "Of one file."},
@@ -169,6 +185,7 @@ void reader_service_defaults(struct service_config *service) {
     set_defaults(service_options, COUNT_OF(service_options), service);
     set_defaults(restart_options, COUNT_OF(restart_options), &service->restart);
     set_defaults(log_options, COUNT_OF(log_options), service);
+    set_defaults(watch_options, COUNT_OF(watch_options), &service->watch);
     set_defaults(probe_options, COUNT_OF(probe_options), &service->ready);
     set_defaults(probe_options, COUNT_OF(probe_options), &service->health);
     service->ready.every_ms = 200; /* a start is looked at often */
@@ -324,6 +341,10 @@ static int read_limits(struct reader *reader, const struct yaml_node *node, void
     return reader_mapping(reader, node, limits_options, COUNT_OF(limits_options), field);
 }
 
+static int read_watch(struct reader *reader, const struct yaml_node *node, void *field) {
+    return reader_mapping(reader, node, watch_options, COUNT_OF(watch_options), field);
+}
+
 static int read_user(struct reader *reader, const struct yaml_node *node, void *field) {
     AUTO_FREE char *text = reader_text(reader, node);
     if (!text)
@@ -400,31 +421,12 @@ static void inherit_env(struct reader *reader, struct service_config *service) {
     }
 }
 
-/* What makes a production server restart at each git pull. */
-static const char *development_flag(const struct service_config *service) {
-    static const char *const flags[] = {"--reload", "--debug", "--watch", "--inspect",
-                                        "--debugger"};
-    static const char *const programs[] = {"nodemon", "ts-node-dev", "watchmedo"};
-    for (size_t i = 0; service->argv && service->argv[i]; i++) {
-        const char *word = service->argv[i];
-        const char *name = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
-        for (size_t k = 0; k < COUNT_OF(flags); k++)
-            if (strcmp(word, flags[k]) == 0)
-                return flags[k];
-        for (size_t k = 0; k < COUNT_OF(programs); k++)
-            if (strcmp(name, programs[k]) == 0)
-                return programs[k];
-    }
-    const char *flask = env_get(service->env, "FLASK_ENV");
-    return flask && strcmp(flask, "development") == 0 ? "FLASK_ENV=development" : NULL;
-}
-
 static void check_service(struct reader *reader, const struct yaml_node *key,
                           const struct yaml_node *node) {
     struct service_config *service = reader->service;
     if (!service->argv && !yaml_tree_get(node, "command"))
         reader_error(reader, key, "service '%s' has no command:", service->name);
-    const char *flag = development_flag(service);
+    const char *flag = development_look(service->argv, service->env).word;
     const struct yaml_node *command = yaml_tree_get(node, "command");
     if (flag && reader->config->profile == PROFILE_PRODUCTION)
         reader_error(

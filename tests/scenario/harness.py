@@ -409,12 +409,22 @@ class Case(unittest.TestCase):
             time.sleep(POLL_SECONDS)
         for program in self.programs:
             program.kill()
+        self._remove_cgroups()
         reports = list(self._fault_reports())
         if reports or self._failed():
             self._print_logs()
         if not os.environ.get("HOLDFAST_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
         self.assertEqual(reports, [], "a program reports a fault of its own")
+
+    def _remove_cgroups(self):
+        """Of a keeper that was killed; one that ended has removed its own."""
+        try:
+            root = pathlib.Path((self.run_folder / "cgroup").read_text())
+            for folder in sorted(root.rglob("*/"), reverse=True) + [root]:
+                folder.rmdir()
+        except OSError:
+            pass
 
     def _failed(self):
         outcome = getattr(self, "_outcome", None)

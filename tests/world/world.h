@@ -85,7 +85,7 @@ struct call {
 
 /* A commit that was handed over; done(r) when its fate is known, unless the program has ended. */
 typedef void disk_done(struct world *w, uint64_t context, int r);
-struct job {
+struct disk_job {
     struct records records;
     disk_done *done;
     uint64_t context;
@@ -95,7 +95,7 @@ struct disk {
     struct world *world;
     enum program program;
     struct records rows;
-    struct job *jobs; /* queue */
+    struct disk_job *jobs; /* queue */
     size_t job_count;
     bool busy;
 };
@@ -225,7 +225,7 @@ void checks_confirmed(struct world *w, size_t reader, int64_t offset);
 void checks_accepted(struct world *w, const int64_t *ids, size_t count, const char *text);
 void checks_created(struct world *w, const char *link_id);
 void checks_said(struct world *w, const char *text); /* stands in the owner's chat now */
-void checks_committed(struct world *w, const struct disk *disk, const struct job *job, int r);
+void checks_committed(struct world *w, const struct disk *disk, const struct disk_job *job, int r);
 /* A fill was told to the positions; kept: it changed one of them. */
 void checks_counted(struct world *w, const struct fill *fill, bool kept);
 void checks_trader_crashed(struct world *w);

@@ -419,7 +419,7 @@ static void note_trader_record(struct world *w, const struct record *record) {
     add(&w->checks->outbox, mark);
 }
 
-void checks_committed(struct world *w, const struct disk *disk, const struct job *job, int r) {
+void checks_committed(struct world *w, const struct disk *disk, const struct disk_job *job, int r) {
     for (size_t i = 0; i < job->records.count; i++) {
         if (disk->program == HUB)
             note_hub_record(w, &job->records.list[i], r);

@@ -113,7 +113,7 @@ static void write_row(struct records *rows, struct record *record) {
 
 /* ---- commits ---- */
 
-static void commit(struct disk *disk, struct job *job, int r) {
+static void commit(struct disk *disk, struct disk_job *job, int r) {
     struct world *w = disk->world;
     checks_committed(w, disk, job, r);
     for (size_t i = 0; i < job->records.count && r == 0; i++)
@@ -132,7 +132,7 @@ static void start_next(struct disk *disk);
 static void on_told(struct world *w, uint64_t number) {
     enum program program = number & 1 ? HUB : TRADER;
     struct disk *disk = &w->disks[program];
-    struct job job = disk->jobs[0];
+    struct disk_job job = disk->jobs[0];
     memmove(disk->jobs, disk->jobs + 1, --disk->job_count * sizeof *disk->jobs);
     disk->busy = false;
     start_next(disk);
@@ -164,7 +164,7 @@ static void start_next(struct disk *disk) {
 void disk_put(struct disk *disk, struct records *records, disk_done *done, uint64_t context,
               struct snapshot *snapshot) {
     disk->jobs = memory_grow(disk->jobs, disk->job_count + 1, sizeof *disk->jobs);
-    disk->jobs[disk->job_count++] = (struct job){*records, done, context, snapshot};
+    disk->jobs[disk->job_count++] = (struct disk_job){*records, done, context, snapshot};
     *records = (struct records){0};
     start_next(disk);
 }
