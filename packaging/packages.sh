@@ -51,6 +51,7 @@ need_build() {
     need libsqlite3-dev "the store"
     need libssl-dev "signs requests to an exchange"
     need libcmocka-dev "unit tests"
+    need tzdata "time zones of jobs"
 }
 
 need_demo() {

@@ -86,7 +86,7 @@ enum job_outcome {
 extern const char *const job_outcome_names[];
 
 /* Of a service that is a job. Moments are of the wall clock. */
-struct job {
+struct service_job {
     int64_t slot_done_ms; /* every slot up to it has run, or was told as missed; 0: none known */
     int64_t far_slot_ms;  /* the same of a clock that was ahead, or is behind now; 0: it is right */
     int64_t next_slot_ms; /* 0: not planned yet */
@@ -121,7 +121,7 @@ struct service {
     int64_t last_life_ms; /* how long that process lived */
     int64_t state_at_ms;  /* deadline of the state; 0: none */
     char why[SERVICE_TEXT_BYTES];
-    struct job job;
+    struct service_job job;
     /* ---- */
     const struct service_config *config;
     const size_t *needs; /* indices, need_count of them */

@@ -25,7 +25,7 @@ static bool runs_or_waits(const struct service *service) {
 }
 
 static void begin(struct step *step, int64_t slot_ms) {
-    struct job *job = &step->service->job;
+    struct service_job *job = &step->service->job;
     job->run_slot_ms = slot_ms;
     job->last_run_ms = step->event->wall_ms;
     job->retries = job->missed = 0;
@@ -62,7 +62,7 @@ static void run_slot(struct step *step, int64_t missed, int64_t newest) {
 
 /* Said at the first one; a run that hangs all night is not told of each minute. */
 static void leave_out(struct step *step, int64_t count, int64_t newest) {
-    struct job *job = &step->service->job;
+    struct service_job *job = &step->service->job;
     if (!job->missed)
         tell_missed(step, count, newest, "the run before it is still going");
     job->missed += count;
@@ -81,7 +81,7 @@ static void tell_all_left_out(struct step *step) {
 /* Slots have come, all up to `newest`. The newest runs if it can; the others never do. */
 static void take_slots(struct step *step, int64_t newest) {
     struct service *service = step->service;
-    struct job *job = &service->job;
+    struct service_job *job = &service->job;
     int64_t count = calendar_count(schedule_of(step), zone_of(step), job->slot_done_ms, newest);
     int64_t late_max =
         schedule_of(step)->late_ms > ON_TIME_MS ? schedule_of(step)->late_ms : ON_TIME_MS;
@@ -99,7 +99,7 @@ static void take_slots(struct step *step, int64_t newest) {
  * distance of two slots) was wrong before, or is wrong now, as after a boot without a battery: its
  * slots go on from there, and when it comes to the others again, what was done of them counts. */
 static void follow_correction(struct step *step) {
-    struct job *job = &step->service->job;
+    struct service_job *job = &step->service->job;
     int64_t every = schedule_of(step)->every_ms, wall = step->event->wall_ms;
     int64_t far_at = wall + (every ? every : DAY_MS);
     if (job->far_slot_ms && job->far_slot_ms <= far_at) {
@@ -117,7 +117,7 @@ static void follow_correction(struct step *step) {
 
 void job_clock(struct step *step) {
     struct service *service = step->service;
-    struct job *job = &service->job;
+    struct service_job *job = &service->job;
     if (!service_is_job(service->config) || !service->wanted || !job->slot_done_ms ||
         step->all->ending)
         return;
@@ -130,7 +130,7 @@ void job_clock(struct step *step) {
 /* Slots of a time when nobody wanted it are not missed. A job that was never planned in this `up`
  * was not put aside by anybody: what it missed since its last slot counts. */
 static void plan(struct step *step) {
-    struct job *job = &step->service->job;
+    struct service_job *job = &step->service->job;
     bool put_aside = !step->service->wanted && job->next_slot_ms;
     if ((put_aside || !job->slot_done_ms) && job->slot_done_ms < step->event->wall_ms)
         job->slot_done_ms = step->event->wall_ms;
@@ -281,7 +281,7 @@ void services_look_at_clock(struct services *services, int64_t now_ms, int64_t w
 }
 
 void service_note_of_job(const struct service *service, char *ret, size_t size) {
-    const struct job *job = &service->job;
+    const struct service_job *job = &service->job;
     const struct zone *zone = service->zone ? service->zone : &utc;
     char next[CALENDAR_TEXT_BYTES], last[CALENDAR_TEXT_BYTES], took[TEXT_DURATION_BYTES];
     int n = 0;
@@ -292,12 +292,12 @@ void service_note_of_job(const struct service *service, char *ret, size_t size) 
     }
     if (!job->outcome || n < 0 || (size_t)n >= size)
         return;
-    calendar_text(zone, job->last_run_ms, last);
+    int64_t moment = job->outcome == JOB_MISSED ? job->slot_done_ms : job->last_run_ms;
+    calendar_text(zone, moment, last);
     text_from_duration(job->last_took_ms, took);
-    text_print(ret + n, size - (size_t)n, "%slast %s%s%s%s%s%s", n ? "; " : "",
-               job_outcome_names[job->outcome], job->last_run_ms ? " " : "",
-               job->last_run_ms ? last : "", job->outcome == JOB_DONE ? ", took " : "",
-               job->outcome == JOB_DONE ? took : "", "");
+    text_print(ret + n, size - (size_t)n, "%slast %s %s%s%s", n ? "; " : "",
+               job_outcome_names[job->outcome], last, job->outcome == JOB_DONE ? ", took " : "",
+               job->outcome == JOB_DONE ? took : "");
     size_t used = strlen(ret);
     if (job->outcome == JOB_FAILED && service->why[0])
         text_print(ret + used, size - used, ": %s", service->why);

@@ -433,7 +433,7 @@ static void carry_out(void) {
 
 /* A slot that begins is a new one; retries and runs out of turn are not begun here. */
 static void check_slot(size_t index, int64_t before, int64_t clock_before) {
-    const struct job *job = &at(index)->job;
+    const struct service_job *job = &at(index)->job;
     if (!job->run_slot_ms || job->run_slot_ms == before)
         return;
     bool corrected = wall < clock_before - DAY;

@@ -220,6 +220,58 @@ static void test_watchdog(void **state) {
     assert_int_equal(state_of(LONE), SERVICE_STOPPING);
 }
 
+static void exits_well(size_t index) {
+    struct service_event event = {.kind = SERVICE_EVENT_EXITED,
+                                  .index = index,
+                                  .now_ms = now,
+                                  .exit = {.code = 0, .known = true}};
+    services_step(&services, &event);
+}
+
+static void test_it_says_that_it_stops(void **state) {
+    configs[LONE].restart.mode = RESTART_ON_FAILURE;
+    configs[LONE].watchdog_ms = 5000;
+    all_up();
+    give(SERVICE_EVENT_SAYS_STOPPING, LONE);
+    assert_int_equal(state_of(LONE), SERVICE_STOPPING);
+    assert_false(signalled(LONE, SIGTERM)); /* it knows */
+    now += 6000;
+    services_tick(&services, now, 0); /* the watchdog is off */
+    assert_false(signalled(LONE, SIGKILL));
+    exits_well(LONE);
+    assert_int_equal(state_of(LONE), SERVICE_DONE);
+    assert_int_equal(services.list[LONE].restarts_total, 0);
+
+    give(SERVICE_EVENT_UP, LONE);
+    give(SERVICE_EVENT_STARTED, LONE);
+    give(SERVICE_EVENT_SAYS_STOPPING, LONE);
+    give(SERVICE_EVENT_RESTART, LONE); /* somebody wants it anew: its end is not the end */
+    services_commands_done(&services);
+    exits_well(LONE);
+    assert_int_equal(commands_of(SERVICE_COMMAND_START, LONE), 1);
+
+    give(SERVICE_EVENT_STARTED, LONE);
+    give(SERVICE_EVENT_SAYS_STOPPING, LONE);
+    now += 10000;
+    services_tick(&services, now, 0); /* but it does not */
+    assert_true(signalled(LONE, SIGKILL));
+}
+
+static void test_another_main_process(void **state) {
+    all_up();
+    struct service_event event = {
+        .kind = SERVICE_EVENT_MAIN_PID, .index = LONE, .now_ms = now, .pid = 4242};
+    services_step(&services, &event);
+    assert_int_equal(services.list[LONE].pid, 4242);
+    assert_int_equal(state_of(LONE), SERVICE_READY);
+    give(SERVICE_EVENT_EXITED, LONE);
+    for (size_t i = 0; i < services.command_count; i++)
+        if (services.commands[i].kind == SERVICE_COMMAND_SWEEP)
+            assert_int_equal(services.commands[i].value, 4242);
+    services_step(&services, &event); /* of one that has ended: too late */
+    assert_int_equal(services.list[LONE].pid, 0);
+}
+
 static void test_config_error_waits_for_a_change(void **state) {
     all_up();
     struct service_event event = {.kind = SERVICE_EVENT_EXITED,
@@ -357,7 +409,8 @@ static void random_turn(void) {
     static const enum service_event_kind wishes[] = {
         SERVICE_EVENT_UP,        SERVICE_EVENT_DOWN,     SERVICE_EVENT_RESTART,
         SERVICE_EVENT_PROBE_BAD, SERVICE_EVENT_PROBE_OK, SERVICE_EVENT_READY,
-        SERVICE_EVENT_HEARTBEAT, SERVICE_EVENT_EXTEND};
+        SERVICE_EVENT_HEARTBEAT, SERVICE_EVENT_EXTEND,   SERVICE_EVENT_SAYS_STOPPING,
+        SERVICE_EVENT_MAIN_PID};
     if (start_pending[index]) {
         start_pending[index] = false;
         give(SERVICE_EVENT_STARTED, index);
@@ -418,6 +471,8 @@ int main(void) {
         TEST(test_stability_forgives),
         TEST(test_hang_is_killed_and_restarted),
         TEST(test_watchdog),
+        TEST(test_it_says_that_it_stops),
+        TEST(test_another_main_process),
         TEST(test_config_error_waits_for_a_change),
         TEST(test_end_at_once_kills_all),
         TEST(test_hooks_before_and_after),

@@ -234,7 +234,7 @@ void jobs_refit(struct keeper *keeper, const struct config *old) {
         const struct service_config *before = config_service(old, service->config->name);
         if (!service_is_job(service->config)) {
             jobs_close_unit(unit);
-            service->job = (struct job){0};
+            service->job = (struct service_job){0};
             continue;
         }
         if (!unit->job)
@@ -311,7 +311,7 @@ static void add_time(json_t *object, const char *name, int64_t wall_ms) {
 }
 
 void jobs_add_status(json_t *object, const struct service *service) {
-    const struct job *job = &service->job;
+    const struct service_job *job = &service->job;
     char note[SERVICE_TEXT_BYTES];
     if (!service_is_job(service->config))
         return;

@@ -13,6 +13,7 @@ import unittest
 import zoneinfo
 
 import harness
+from test_gateway import TOKEN, HubCase
 
 # Begins, says so in a file, and ends when it is told to (or after `seconds`) with the code given.
 JOB = """
@@ -70,14 +71,11 @@ class JobTests(JobCase):
         self.wait_event("job_done", 3)
         self.wait_state("tick", "scheduled")
         seen = self.service("tick")
-        self.assertEqual(seen["last_outcome"], "done")
         self.assertEqual(seen["timezone"], "UTC")
         last = datetime.datetime.fromisoformat(seen["last_run"].replace("Z", "+00:00"))
         following = datetime.datetime.fromisoformat(seen["next_run"].replace("Z", "+00:00"))
         self.assertLess(last, following)
         self.assertEqual(following.microsecond, 0)
-        self.assertRegex(self.holdfast("status").stdout,
-                         r"tick +(scheduled|running|starting) .*next 20\d\d-.*last done 20\d\d-.*, took \d")
         self.assertEqual(self.events("exited", "restarting"), [])
 
     def test_never_two_at_once(self):
@@ -107,6 +105,9 @@ class JobTests(JobCase):
         after = self.wait_state("report", "scheduled")
         self.assertEqual(after["next_run"], before["next_run"])
         self.assertIsNotNone(after["last_run"])
+        self.assertEqual(after["last_outcome"], "done")
+        self.assertRegex(self.holdfast("status").stdout,
+                         r"report +scheduled .*next 20\d\d-.*; last done 20\d\d-.*, took \d")
 
     def test_stopped_and_started_by_hand(self):
         self.hold()
@@ -352,6 +353,17 @@ class ClockTests(JobCase):
         self.wait_event("job_done")
         slot = json.loads((self.folder / "seen").read_text())["slot_done_ms"]
         self.assertEqual(slot, 1777604400000)
+
+
+class AlertTests(HubCase):
+    def test_a_failed_run_is_an_alert(self):
+        self.start_sim("--bot", f"{TOKEN}=main_bot")
+        self.up(self.config_of(services={"backup": {"command": ["sh", "-c", "exit 3"], **FAR}}))
+        self.wait_http(self.url("hub", "/ping"))
+        self.wait_state("backup", "scheduled")
+        self.holdfast("start", "backup")
+        self.wait("the alert", lambda: any("backup has not done its work: exit code 3" in text
+                                           for text in self.bot_texts()))
 
 
 if __name__ == "__main__":

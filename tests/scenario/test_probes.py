@@ -45,6 +45,13 @@ class ProbeCase(harness.Case):
     def wait_word(self, service, what, count=1):
         self.wait(f"{service}: {what}", lambda: self.words(service).count(what) >= count)
 
+    def wait_another(self, name, before):
+        """Another process of the service is ready, by one and the same status."""
+        def another():
+            seen = self.service(name)
+            return seen["state"] == "ready" and seen["pid"] != before
+        self.wait(f"another {name} is ready", another)
+
     def kill_keeper(self):
         keeper = self.status()["keeper_pid"]
         os.kill(keeper, signal.SIGKILL)
@@ -55,14 +62,13 @@ class HangTests(ProbeCase):
     """Each kind finds a process that is there and does nothing; what follows has one order. (The
     time it takes is in docs/config.md; bench/ measures.)"""
 
-    QUICK = {"every": "100ms", "timeout": "300ms", "failures": 3}
+    QUICK = {"every": "100ms", "timeout": "1s", "failures": 3}
 
     def check_hang(self, service, why):
         before = self.wait_ready("a")[0]["pid"]
         self.wait("it is looked at", lambda: self.service("a")["health"] == "healthy")
         os.kill(before, signal.SIGSTOP)
-        self.wait("another runs", lambda: self.service("a")["state"] == "ready" and
-                  self.pids()["a"] not in (0, before))
+        self.wait_another("a", before)
         words = self.words("a")
         self.assertEqual(words[:3], ["started", "ready", "unhealthy"], self.events("a"))
         self.assertEqual([word for word in words[2:7] if word != "stopping"][:5],
@@ -87,7 +93,7 @@ link.listen(0)
 while True:
     link.accept()[0].close()
 """, ready={"tcp": f"127.0.0.1:{port}"}, health={"tcp": f"127.0.0.1:{port}", **self.QUICK}))
-        self.check_hang("a", "3 health probes in a row failed: no answer within 300 ms")
+        self.check_hang("a", "3 health probes in a row failed: no answer within 1 s")
 
     def test_http(self):
         port = self.port("a")
@@ -97,14 +103,15 @@ while True:
             "command": ["python3", "-m", "http.server", "--bind", "127.0.0.1", str(port)],
             "restart": {"delay": "50ms"}, "stop_timeout": "300ms", "ready": {"http": url},
             "health": {"http": url, **self.QUICK}}}})
-        self.check_hang("a", "3 health probes in a row failed: no answer within 300 ms")
+        self.check_hang("a", "3 health probes in a row failed: no answer within 1 s")
 
     def test_exec(self):
         self.up(self.service_that("""
 while True:
     open("beat", "w").write(str(time.time()))
     time.sleep(0.02)
-""", health={"exec": ["sh", "-c", "a=$(cat beat); sleep 0.2; test \"$a\" != \"$(cat beat)\""],
+""", ready={"exec": "test -s beat", "every": "50ms"}, health={"exec": [
+    "sh", "-c", "a=$(cat beat); sleep 0.5; test \"$a\" != \"$(cat beat)\""],
              **self.QUICK, "timeout": "5s"}))
         self.check_hang("a", "3 health probes in a row failed: the probe ended with 1")
 
@@ -113,8 +120,9 @@ while True:
 while True:
     open("beat", "w").write("x")
     time.sleep(0.02)
-""", health={"file": "beat", "max_age": "1s", **self.QUICK}))
-        self.check_hang("a", "3 health probes in a row failed: its file was last written 1 s ago")
+""", ready={"file": "beat", "every": "50ms"},
+                                  health={"file": "beat", "max_age": "2s", **self.QUICK}))
+        self.check_hang("a", "3 health probes in a row failed: its file was last written")
 
     def test_watchdog(self):
         self.up(self.service_that("""
@@ -122,8 +130,8 @@ say("READY=1")
 while True:
     say("WATCHDOG=1")
     time.sleep(0.05)
-""", ready="notify", watchdog="1s"))
-        self.check_hang("a", "no sd_notify WATCHDOG=1 for 1 s")
+""", ready="notify", watchdog="3s"))
+        self.check_hang("a", "no sd_notify WATCHDOG=1 for 3 s")
 
 
 class FileTests(ProbeCase):
@@ -237,8 +245,8 @@ os._exit(0)
             main = self.noted("main", 2 if stays else 1)
             self.wait("the main process is known", lambda: self.pids()["a"] == main)
             kill()
-            self.wait("it is known as before", lambda: self.service("a")["state"] == "ready" and
-                      self.pids()["a"] == main)
+            self.wait("it is known as before", lambda: (seen := self.service("a")) and
+                      (seen["state"], seen["pid"]) == ("ready", main))
         os.kill(main, signal.SIGKILL)
         self.wait_word("a", "exited")
         self.noted("main", 3)
@@ -359,13 +367,11 @@ class BugsOfOthersTests(ProbeCase):
         self.assertEqual([self.service(name)["state"] for name in ("db", "api")],
                          ["ready", "ready"])
         self.holdfast("restart", "api")
-        self.wait("api runs anew", lambda: self.service("api")["state"] == "ready" and
-                  self.pids()["api"] != before["api"])
+        self.wait_another("api", before["api"])
         self.assertEqual(self.pids()["db"], before["db"])
         (self.folder / "good").touch()
         os.kill(before["db"], signal.SIGKILL) # a restart of db itself: ready again by its probe
-        self.wait("db is ready again", lambda: self.service("db")["state"] == "ready" and
-                  self.pids()["db"] not in (0, before["db"]))
+        self.wait_another("db", before["db"])
         self.holdfast("restart", "api")
         self.wait_ready("api")
 
@@ -379,8 +385,7 @@ class BugsOfOthersTests(ProbeCase):
         self.wait_word("db", "exited")
         self.assertFalse(harness.alive(first))
         (self.folder / "good").touch()
-        self.wait("another is ready", lambda: self.service("db")["state"] == "ready" and
-                  self.pids()["db"] != first)
+        self.wait_another("db", first)
 
     def test_530_a_restart_while_waiting_makes_no_duplicate(self):
         marker = "1000.530"
