@@ -47,9 +47,13 @@ static void do_signal(struct keeper *keeper, const struct service_command *comma
 
 static void do_sweep(struct keeper *keeper, const struct service_command *command) {
     const char *name = keeper->services.list[command->index].config->name;
-    int in_cgroup = cgroup_kill(keeper, name);
-    int marked = tree_sweep(keeper, name, (pid_t)command->value);
-    int killed = in_cgroup > marked ? in_cgroup : marked;
+    struct unit *unit = keeper->units[command->index];
+    int killed = cgroup_kill(keeper, name);
+    if (!unit->in_cgroup) { /* this looks at every process of the machine */
+        int marked = tree_sweep(keeper, name, (pid_t)command->value);
+        killed = marked > killed ? marked : killed;
+    }
+    unit->in_cgroup = false;
     if (killed)
         log_info("%s: ended %d process%s that it had left behind", name, killed,
                  killed == 1 ? "" : "es");

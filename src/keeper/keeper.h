@@ -31,6 +31,7 @@ struct unit {
     bool unsaved;                 /* besides a changed `saved`: the status text, a failed write */
     bool save_failed;             /* and that was said */
     bool log_trouble;             /* the disk refuses its log, and that was told */
+    bool in_cgroup;               /* seen there: all that it starts is there too */
     struct unit_figures *figures; /* NULL until somebody asks */
     int64_t look_at_ms;           /* when its tree is looked at for development flags; 0: not */
     size_t looks;                 /* in this life */
