@@ -54,14 +54,15 @@ static void do_signal(struct keeper *keeper, const struct service_command *comma
 static void do_sweep(struct keeper *keeper, const struct service_command *command) {
     const char *name = keeper->services.list[command->index].config->name;
     struct unit *unit = keeper->units[command->index];
-    int in_cgroup = cgroup_kill(keeper, name);
-    bool look = !unit->in_cgroup || in_cgroup < 0;
-    int marked = look ? tree_sweep(keeper, name, (pid_t)command->value) : 0;
+    int killed = cgroup_kill(keeper, name);
+    if (!unit->in_cgroup) { /* this looks at every process of the machine */
+        int marked = tree_sweep(keeper, name, (pid_t)command->value);
+        if (unit->launcher)
+            marked += tree_sweep(keeper, name, unit->launcher);
+        killed = marked > killed ? marked : killed;
+    }
     unit->in_cgroup = false;
-    if (unit->launcher && look)
-        marked += tree_sweep(keeper, name, unit->launcher);
     unit->launcher = 0;
-    int killed = in_cgroup > marked ? in_cgroup : marked;
     if (killed)
         log_info("%s: ended %d process%s that it had left behind", name, killed,
                  killed == 1 ? "" : "es");

@@ -29,7 +29,6 @@ struct unit {
     struct file_probe *file_probe; /* under way */
     struct unit_job *job;          /* NULL: it is a service */
     uint32_t main_slot;            /* of the process that sd_notify MAINPID named; SLOT_NONE */
-    bool in_cgroup;                /* its whole tree is: nothing has to be looked for */
     pid_t launcher;                /* the anchor's child, when MAINPID named another; 0 */
     bool probe_void;               /* its outcome counts no more: it is being killed */
     int probe_which;               /* 0 ready, 1 health */
@@ -38,6 +37,7 @@ struct unit {
     bool unsaved;                 /* besides a changed `saved`: the status text, a failed write */
     bool save_failed;             /* and that was said */
     bool log_trouble;             /* the disk refuses its log, and that was told */
+    bool in_cgroup;               /* seen there: all that it starts is there too */
     struct unit_figures *figures; /* NULL until somebody asks */
     int64_t look_at_ms;           /* when its tree is looked at for development flags; 0: not */
     size_t looks;                 /* in this life */
@@ -174,7 +174,6 @@ void cgroup_open(struct keeper *keeper);
 char *cgroup_folder_new(const struct keeper *keeper, const char *service);
 char *cgroup_folder(const struct keeper *keeper, const char *service);
 int cgroup_kill(const struct keeper *keeper, const char *service); /* how many there were */
-bool cgroup_holds(const struct keeper *keeper, const char *service, pid_t pid);
 void cgroup_remove(const struct keeper *keeper, const char *service);
 void cgroup_clean(struct keeper *keeper); /* what a killed run left and no service is */
 void cgroup_close(struct keeper *keeper); /* ends and removes all */

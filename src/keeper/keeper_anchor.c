@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "keeper/keeper.h"
+#include "keeper/processes.h"
 #include "wire/dotenv.h"
 #include <errno.h>
 #include <grp.h>
@@ -454,9 +455,9 @@ static void on_running(struct keeper *keeper, const struct launch_head *head, st
     unit->slot = head->slot;
     if (unit->launcher && unit->launcher == head->pid && service_has_process(service))
         return; /* its main process is another */
-    unit->in_cgroup = cgroup_holds(keeper, service->config->name, head->pid);
     if (launch_start_ticks(head->pid, &unit->start_ticks) < 0)
         unit->start_ticks = 0;
+    unit->in_cgroup = process_by_cgroup(keeper, head->pid) == unit->index;
     if (service->pid == head->pid)
         return; /* told again: we are the next keeper, or it is an adoption */
     if (!service_has_process(service)) {

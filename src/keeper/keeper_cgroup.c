@@ -9,9 +9,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -113,13 +117,50 @@ static char *service_folder(const struct keeper *keeper, const char *service, in
                 : text_format("%s/%s", keeper->cgroup, service);
 }
 
+static bool is_populated(const char *folder) {
+    AUTO_FREE char *path = path_join(folder, "cgroup.events");
+    AUTO_FREE char *text = NULL;
+    return file_read(path, PROC_BYTES_MAX, &text, NULL) == 0 && strstr(text, "populated 1");
+}
+
+/* A service may have made cgroups of its own below. */
+static void remove_folder(const char *folder, int depth) {
+    DIR *list = depth < NESTED_MAX ? opendir(folder) : NULL;
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        AUTO_FREE char *below = path_join(folder, entry->d_name);
+        remove_folder(below, depth + 1);
+    }
+    if (list)
+        closedir(list);
+    (void)rmdir(folder);
+}
+
+/* Whether what is born there lives: a cgroup of ours that was killed once may kill it (below), and
+ * rights may be missing. -ENOSYS and the like: the anchor lets it move there instead. */
+static bool can_be_born(const char *folder) {
+    AUTO_FD int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct clone_args arguments = {
+        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)fd};
+    int status = 0;
+    pid_t pid = fd < 0 ? -1 : (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0)
+        _exit(0);
+    if (pid < 0)
+        return fd >= 0 && errno != EACCES;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status);
+}
+
 /* Made, with what a stop needs in it (Linux 5.14). */
 static bool make_root(const char *own, const char *folder) {
     AUTO_FREE char *door = path_join(own, "cgroup.procs");
     AUTO_FREE char *end = path_join(folder, "cgroup.kill");
     if (access(door, W_OK) < 0 || (mkdir(folder, 0755) < 0 && errno != EEXIST))
         return false;
-    if (access(end, W_OK) == 0)
+    if (access(end, W_OK) == 0 && can_be_born(folder))
         return true;
     rmdir(folder);
     return false;
@@ -145,18 +186,13 @@ void cgroup_open(struct keeper *keeper) {
     keeper->cgroup = TAKE(folder);
 }
 
-static bool is_populated(const char *folder) {
-    AUTO_FREE char *path = path_join(folder, "cgroup.events");
-    AUTO_FREE char *text = NULL;
-    return file_read(path, PROC_BYTES_MAX, &text, NULL) == 0 && strstr(text, "populated 1");
-}
-
-/* A cgroup that was killed is not used again: Linux 6.15 and later kill what is born into it
- * (measured on 6.18), and what was killed may still be on its way out. */
+/* A cgroup that was killed is not used again: Linux 6.18 kills at once what is later born into it,
+ * and what was killed may still be on its way out. */
 char *cgroup_folder_new(const struct keeper *keeper, const char *service) {
     for (int turn = 0; keeper->cgroup && turn < TURNS_MAX; turn++) {
         AUTO_FREE char *folder = service_folder(keeper, service, turn);
-        (void)rmdir(folder);
+        if (!is_populated(folder))
+            remove_folder(folder, 0);
         if (mkdir(folder, 0755) == 0)
             return TAKE(folder);
         if (errno != EEXIST) {
@@ -175,17 +211,6 @@ char *cgroup_folder(const struct keeper *keeper, const char *service) {
             return TAKE(folder);
     }
     return text_copy("");
-}
-
-bool cgroup_holds(const struct keeper *keeper, const char *service, pid_t pid) {
-    AUTO_FREE char *path = text_format("/proc/%d/cgroup", (int)pid);
-    AUTO_FREE char *text = NULL;
-    const char *root = keeper->cgroup ? strrchr(keeper->cgroup, '/') : NULL;
-    if (!root || file_read(path, PROC_BYTES_MAX, &text, NULL) < 0)
-        return false;
-    AUTO_FREE char *end = text_format("%s/%s", root, service);
-    const char *found = strstr(text, end);
-    return found && (found[strlen(end)] == '\n' || found[strlen(end)] == '.');
 }
 
 /* ---- ending ---- */
@@ -225,20 +250,6 @@ int cgroup_kill(const struct keeper *keeper, const char *service) {
         killed += r > 0 ? r : 0;
     }
     return killed;
-}
-
-/* A service may have made cgroups of its own below. */
-static void remove_folder(const char *folder, int depth) {
-    DIR *list = depth < NESTED_MAX ? opendir(folder) : NULL;
-    for (struct dirent *entry; list && (entry = readdir(list));) {
-        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-            continue;
-        AUTO_FREE char *below = path_join(folder, entry->d_name);
-        remove_folder(below, depth + 1);
-    }
-    if (list)
-        closedir(list);
-    (void)rmdir(folder);
 }
 
 void cgroup_remove(const struct keeper *keeper, const char *service) {

@@ -113,7 +113,7 @@ static size_t main_of(const struct processes *processes, pid_t pid) {
 }
 
 /* "0::/own/holdfast-0123/bot" or deeper below it. */
-static size_t by_cgroup(const struct keeper *keeper, pid_t pid) {
+size_t process_by_cgroup(const struct keeper *keeper, pid_t pid) {
     char text[4096];
     size_t index = 0;
     const char *folder = keeper->cgroup ? strrchr(keeper->cgroup, '/') : NULL;
@@ -157,7 +157,7 @@ static size_t owner_of(const struct keeper *keeper, const struct processes *proc
     if (owner == PROCESS_OF_NOBODY)
         owner = main_of(processes, process->session);
     if (owner == PROCESS_OF_NOBODY && (process->parent == getppid() || process->parent == 1)) {
-        owner = by_cgroup(keeper, process->pid);
+        owner = process_by_cgroup(keeper, process->pid);
         if (owner == PROCESS_OF_NOBODY)
             owner = by_marks(keeper, process->pid);
     } else if (owner == PROCESS_OF_NOBODY && depth < PARENTS_MAX) {

@@ -28,6 +28,8 @@ struct processes {
 void processes_read(const struct keeper *keeper, struct processes *ret);
 void processes_deinit(struct processes *processes);
 
+/* Index of the service in whose cgroup it is, or PROCESS_OF_NOBODY. */
+size_t process_by_cgroup(const struct keeper *keeper, pid_t pid);
 bool process_read(pid_t pid, struct process *ret); /* one; not whose it is */
 
 /* The file /proc/PID/NAME, or /proc/NAME, as far as it fits, NUL-ended; bytes read, or -errno. */
