@@ -146,6 +146,7 @@ static void after_events(uv_check_t *check) {
 static void before_sleep(uv_prepare_t *prepare) {
     struct keeper *keeper = prepare->data;
     tell_log_troubles(keeper);
+    host_look(keeper);
     write_down(keeper);
     if (keeper->services.ending && !keeper->quitting && services_all_down(&keeper->services)) {
         keeper->quitting = true;
@@ -240,6 +241,7 @@ static void open_all(struct keeper *keeper) {
     keeper->after_events.data = keeper;
     uv_check_start(&keeper->after_events, after_events);
     keeper->control = control_open(keeper); /* answers once the loop runs */
+    host_open(keeper);
     anchor_link_open(keeper);
 }
 

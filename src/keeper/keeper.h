@@ -56,6 +56,7 @@ struct keeper {
     size_t free_count;
     struct events *events;
     struct control *control;
+    struct host *host;  /* NULL: nobody above us listens */
     int64_t started_ms; /* this keeper */
     int64_t up_ms;      /* `up` */
     int host_stops;     /* TERM or INT so far */
@@ -86,6 +87,13 @@ void anchor_link_keep(struct keeper *keeper, const char *name, int fd);
 void anchor_link_drop(struct keeper *keeper, const char *name);
 void anchor_link_free_slots(struct keeper *keeper); /* after a save */
 void anchor_link_quit(struct keeper *keeper, int exit_code);
+/* Lines of sd_notify for the program above us. */
+void anchor_link_notify(struct keeper *keeper, const char *lines);
+
+/* keeper_host.c: what the program above us (systemd) is told; nothing when there is none */
+void host_open(struct keeper *keeper);
+void host_reloading(struct keeper *keeper);
+void host_look(struct keeper *keeper); /* before each sleep: tells what changed */
 
 /* keeper_state.c: run state on tmpfs */
 void state_load(struct keeper *keeper);
