@@ -20,6 +20,8 @@ static void service_deinit(struct service_config *service) {
     free(service->consumer);
     probe_deinit(&service->ready);
     probe_deinit(&service->health);
+    text_list_free(service->deploy.pull);
+    text_list_free(service->deploy.check);
 }
 
 static void bot_deinit(struct bot_config *bot) {
@@ -97,6 +99,7 @@ static bool restart_same(const struct restart_config *a, const struct restart_co
            a->retry_ms == b->retry_ms && a->give_up == b->give_up;
 }
 
+/* Without deploy: what brings the next version changes nothing of the one that runs. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b) {
     return text_same(a->name, b->name) && list_same(a->argv, b->argv) &&
            text_same(a->folder, b->folder) && list_same(a->env, b->env) &&

@@ -33,6 +33,14 @@ struct restart_config {
     bool give_up;         /* ... or not at all */
 };
 
+struct deploy_config {  /* how a new version comes; read by the command line alone */
+    char **pull;        /* NULL: only from archives */
+    char **check;       /* exits 0 when the new version may start; NULL: none */
+    int64_t keep;       /* unpacked releases, the current one included */
+    int64_t timeout_ms; /* of pull and of check */
+    int64_t stays_ms;   /* ready without a break for so long: the new version is well */
+};
+
 /* Services that the config implies; they read more of it than their own definition. */
 enum service_part { PART_NONE, PART_HUB, PART_TRADER };
 
@@ -58,6 +66,7 @@ struct service_config {
     int64_t log_bytes_max; /* one log file */
     int64_t log_files;     /* the current one included */
     int part;              /* enum service_part */
+    struct deploy_config deploy;
 };
 
 struct bot_config {

@@ -23,6 +23,7 @@ static int read_umask(struct reader *reader, const struct yaml_node *node, void 
 static int read_probe(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_restart(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_log(struct reader *reader, const struct yaml_node *node, void *field);
+static int read_deploy(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_tcp(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_http_probe(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_exec(struct reader *reader, const struct yaml_node *node, void *field);
@@ -66,6 +67,8 @@ static const struct reader_option service_options[] = {
     {{"restart", OPTION_OTHER, SERVICE(restart), NULL, 0, 0, NULL, "What follows an exit."},
      read_restart},
     {{"log", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Size and number of log files."}, read_log},
+    {{"deploy", OPTION_OTHER, SERVICE(deploy), NULL, 0, 0, NULL, "How a new version comes."},
+     read_deploy},
 };
 
 #define PROBE(field) offsetof(struct probe_config, field)
@@ -106,6 +109,22 @@ static const struct reader_option log_options[] = {
      NULL},
 };
 
+#define DEPLOY(field) offsetof(struct deploy_config, field)
+static const struct reader_option deploy_options[] = {
+    {{"pull", OPTION_OTHER, DEPLOY(pull), NULL, 0, 0, NULL, "Command that fetches it."},
+     read_command},
+    {{"check", OPTION_OTHER, DEPLOY(check), NULL, 0, 0, NULL,
+      "Command that exits 0 when it may start."},
+     read_command},
+    {{"keep", OPTION_INT, DEPLOY(keep), "5", 2, 1000, NULL, "Unpacked releases."}, NULL},
+    {{"timeout", OPTION_DURATION, DEPLOY(timeout_ms), "10m", 1000, DAY_MS, NULL,
+      "Of pull and of check."},
+     NULL},
+    {{"stays", OPTION_DURATION, DEPLOY(stays_ms), "3s", 100, HOUR_MS, NULL,
+      "Ready for so long: it is well."},
+     NULL},
+};
+
 static void set_defaults(const struct reader_option *options, size_t count, void *target) {
     struct option_def defs[32];
     must(count <= COUNT_OF(defs));
@@ -120,6 +139,7 @@ void reader_service_defaults(struct service_config *service) {
     set_defaults(log_options, COUNT_OF(log_options), service);
     set_defaults(probe_options, COUNT_OF(probe_options), &service->ready);
     set_defaults(probe_options, COUNT_OF(probe_options), &service->health);
+    set_defaults(deploy_options, COUNT_OF(deploy_options), &service->deploy);
     service->ready.every_ms = 200; /* a start is looked at often */
     service->umask = -1;
 }
@@ -251,6 +271,10 @@ static int read_restart(struct reader *reader, const struct yaml_node *node, voi
 
 static int read_log(struct reader *reader, const struct yaml_node *node, void *field) {
     return reader_mapping(reader, node, log_options, COUNT_OF(log_options), field);
+}
+
+static int read_deploy(struct reader *reader, const struct yaml_node *node, void *field) {
+    return reader_mapping(reader, node, deploy_options, COUNT_OF(deploy_options), field);
 }
 
 static int read_user(struct reader *reader, const struct yaml_node *node, void *field) {
