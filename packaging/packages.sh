@@ -54,6 +54,17 @@ need_build() {
     need tzdata "time zones of jobs"
 }
 
+# What the installed programs link, for a machine that builds nothing.
+need_run() {
+    need libuv1 "event loop"
+    need libyaml-0-2 "reads holdfast.yaml"
+    need libjansson4 "reads and writes JSON"
+    need libcurl4 "talks to Telegram"
+    need libmicrohttpd12 "HTTP API and gateway"
+    need libsqlite3-0 "the store"
+    need libssl3 "signs requests to an exchange"
+}
+
 need_demo() {
     need python3-python-telegram-bot "library of the example bot"
 }

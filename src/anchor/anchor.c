@@ -2,6 +2,7 @@
 #include "anchor/anchor.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -328,11 +329,16 @@ static void on_upgrade(const struct launch_head *head, size_t bytes) {
     anchor_hand_over(anchor.options, &state);
 }
 
+static void on_notify(const struct launch_head *head, size_t bytes) {
+    (void)notify_try(message_name(bytes)); /* the keeper says it again */
+}
+
 static void on_message(size_t bytes) {
     static void (*const handlers[])(const struct launch_head *, size_t) = {
         [LAUNCH_START] = on_start, [LAUNCH_ADOPT] = on_adopt, [LAUNCH_SIGNAL] = on_signal,
         [LAUNCH_FREE] = on_free,   [LAUNCH_QUIT] = on_quit,   [LAUNCH_WORKS] = on_works,
         [LAUNCH_KEEP] = on_keep,   [LAUNCH_DROP] = on_drop,   [LAUNCH_UPGRADE] = on_upgrade,
+        [LAUNCH_NOTIFY] = on_notify,
     };
     const struct launch_head *head = &anchor.message.head;
     bool known = bytes >= sizeof *head && head->kind < COUNT_OF(handlers) && handlers[head->kind];

@@ -31,6 +31,9 @@ enum launch_kind {
     LAUNCH_KEPT,     /* with a descriptor; body: name: what a former keeper gave to hold */
     LAUNCH_SNAPSHOT, /* all slots have been told; value = how many keepers ran before */
     LAUNCH_HOST,     /* value = signal that the anchor got: TERM, INT, HUP */
+    /* keeper to anchor */
+    LAUNCH_NOTIFY, /* body: lines for the program above us (sd_notify), told by the anchor: so that
+                      its WATCHDOG=1 says that both live */
 };
 enum launch_slot_state { LAUNCH_FREE_SLOT, LAUNCH_RUNNING, LAUNCH_DEAD, LAUNCH_FAILED };
 

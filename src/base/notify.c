@@ -6,10 +6,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int notify_send(const char *state) {
+bool notify_wanted(void) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    return path && path[0];
+}
+
+static int tell(const char *state, int flags) {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (!path || !path[0])
+    if (!notify_wanted())
         return 0;
     size_t size = strlen(path);
     if (size >= sizeof address.sun_path)
@@ -21,8 +26,17 @@ int notify_send(const char *state) {
     if (fd < 0)
         return -errno;
     socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
-    ssize_t n = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, bytes);
+    ssize_t n =
+        sendto(fd, state, strlen(state), MSG_NOSIGNAL | flags, (struct sockaddr *)&address, bytes);
     return n < 0 ? -errno : 0;
+}
+
+int notify_send(const char *state) {
+    return tell(state, 0);
+}
+
+int notify_try(const char *state) {
+    return tell(state, MSG_DONTWAIT);
 }
 
 int64_t notify_watchdog_ms(void) {

@@ -3,6 +3,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/report.h"
+#include "wire/config_origins.h"
 #include "wire/dotenv.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -150,6 +152,8 @@ int check_report(const struct config_errors *errors, bool json) {
 
 /* ---- the command ---- */
 
+enum { HTTP_PORT_DEFAULT = 8001 };
+
 static json_t *service_json(const struct service_config *service) {
     json_t *argv = json_array(), *needs = json_array();
     for (size_t i = 0; service->argv[i]; i++)
@@ -164,7 +168,53 @@ static json_t *service_json(const struct service_config *service) {
                      (json_int_t)service->watchdog_ms, "critical", service->critical);
 }
 
-static void print_effective(const struct config *config) {
+/* Where a value came from that stands nowhere in the file. */
+static void add_default(json_t *ret, const struct config_origins *origins, const char *path,
+                        const char *origin) {
+    if (!config_origin_of(origins, path))
+        json_object_set_new(ret, path, json_string(origin));
+}
+
+static void add_service_defaults(json_t *ret, const struct config_origins *origins,
+                                 const struct service_config *service) {
+    static const char *const names[] = {"command",  "folder",   "needs",
+                                        "user",     "consumer", "stop_timeout",
+                                        "watchdog", "critical", "start_timeout"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_FREE char *path = text_format("services.%s.%s", service->name, names[i]);
+        add_default(ret, origins, path, service->part == PART_NONE ? "default" : service->place);
+    }
+}
+
+/* {"services.bot.command": "holdfast.yaml:12:5; NAME from .env", ...}: each value that is printed,
+ * and all else that stands in the file. */
+static json_t *origins_json(const struct cli *cli, const struct config *config) {
+    static const char *const top[] = {"name", "timezone", "profile", "data", "http.token"};
+    struct config_origins origins;
+    json_t *ret = json_object();
+    if (config_origins_read(config->path, &origins) < 0)
+        return ret;
+    for (size_t i = 0; i < origins.count; i++)
+        json_object_set_new(ret, origins.list[i].path, json_string(origins.list[i].origin));
+    for (size_t i = 0; i < COUNT_OF(top); i++)
+        add_default(ret, &origins, top[i], "default");
+    add_default(ret, &origins, "http.listen",
+                config->http.port == HTTP_PORT_DEFAULT ? "default" : "PORT");
+    json_object_set_new(ret, "run",
+                        json_string(cli->run ? "--run" : "default, one for each data folder"));
+    for (size_t i = 0; i < config->bot_count; i++) {
+        AUTO_FREE char *owner = text_format("bots.%s.owner", config->bots[i].name);
+        AUTO_FREE char *api_url = text_format("bots.%s.api_url", config->bots[i].name);
+        add_default(ret, &origins, owner, "default");
+        add_default(ret, &origins, api_url, "default");
+    }
+    for (size_t i = 0; i < config->service_count; i++)
+        add_service_defaults(ret, &origins, &config->services[i]);
+    config_origins_deinit(&origins);
+    return ret;
+}
+
+static void print_effective(const struct cli *cli, const struct config *config) {
     json_t *services = json_array(), *bots = json_array();
     for (size_t i = 0; i < config->service_count; i++)
         json_array_append_new(services, service_json(&config->services[i]));
@@ -177,12 +227,24 @@ static void print_effective(const struct config *config) {
                             "name", config->name, "data", config->data, "run", config->run, "http",
                             "host", config->http.host, "port", (int)config->http.port, "token",
                             secret_shown(&config->http.token), "bots", bots, "services", services);
+    json_object_set_new(all, "timezone", json_string(config->timezone));
+    json_object_set_new(all, "origins", origins_json(cli, config));
     AUTO_FREE char *text = json_dumps(all, JSON_INDENT(2));
     config_register_secrets(config); /* a command may hold one too */
     if (text)
         secret_mask(text, strlen(text));
     puts(text ? text : "{}");
     json_decref(all);
+}
+
+/* What only Telegram and the exchange know; the config itself is good. */
+static int check_online(const struct cli *cli, const struct config *config) {
+    struct report report = {0};
+    AUTO_FD int running = keeper_connect(config->run);
+    report_add_online(&report, config, running >= 0);
+    int code = report_print(&report, cli->json, true) ? EX_CONFIG : 0;
+    report_deinit(&report);
+    return code;
 }
 
 int command_check(const struct cli *cli) {
@@ -198,13 +260,15 @@ int command_check(const struct cli *cli) {
         if (running < 0)
             check_ports(config, &errors);
     }
-    int code = check_report(&errors, cli->json);
+    int code = errors.count || !cli->json || !cli->online ? check_report(&errors, cli->json) : 0;
     if (code == 0 && cli->print)
-        print_effective(config);
+        print_effective(cli, config);
     else if (code == 0 && !cli->json)
         printf("%s is good: %zu service%s, %zu bot%s\n", cli->config_path, config->service_count,
                config->service_count == 1 ? "" : "s", config->bot_count,
                config->bot_count == 1 ? "" : "s");
+    if (code == 0 && cli->online && !cli->print)
+        code = check_online(cli, config);
     config_errors_deinit(&errors);
     config_free(config);
     return r == -ENOENT ? EX_NOINPUT : code;

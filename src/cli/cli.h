@@ -13,6 +13,8 @@ struct cli {
     bool detach;             /* up -d */
     bool print;              /* check --print */
     bool strict;             /* health --strict */
+    bool online;             /* check, doctor --online */
+    const char *from;        /* deploy --from; NULL: not given */
     bool replace;            /* up --replace */
     int64_t lines;           /* logs -n */
     uint16_t port;           /* health --port; 0: found by itself */
@@ -31,11 +33,15 @@ int command_logs(const struct cli *cli);
 int command_check(const struct cli *cli);
 int command_health(const struct cli *cli);
 int command_sim(const struct cli *cli);
+int command_doctor(const struct cli *cli);
+int command_deploy(const struct cli *cli);
 int command_version(const struct cli *cli);
 
 /* client.c: one question to the keeper. Returns the result object (the caller drops it), or NULL
  * after saying why on stderr; *ret_exit is then the exit code. */
 json_t *keeper_ask(const char *run, json_t *request, int *ret_exit);
+/* The same without a word, and without patience for a keeper that is being replaced. */
+json_t *keeper_try(const char *run, json_t *request);
 /* Connects without a word; -errno when nobody listens. */
 int keeper_connect(const char *run);
 /* Waits until the keeper has gone, at most `wait_ms`; true when it has. */

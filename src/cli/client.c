@@ -96,6 +96,16 @@ json_t *keeper_ask(const char *run, json_t *request, int *ret_exit) {
     return NULL;
 }
 
+json_t *keeper_try(const char *run, json_t *request) {
+    AUTO_FD int fd = keeper_connect(run);
+    json_t *answer = fd < 0 ? NULL : exchange(fd, request);
+    bool good = json_is_true(json_object_get(answer, "ok"));
+    json_t *result = good ? json_incref(json_object_get(answer, "result")) : NULL;
+    json_decref(request);
+    json_decref(answer);
+    return result;
+}
+
 bool keeper_wait_gone(const char *run, int64_t wait_ms) {
     int64_t end = clock_ms() + wait_ms;
     while (clock_ms() < end) {

@@ -23,7 +23,9 @@ static const struct command commands[] = {
     {"reload", command_reload, "", "apply a changed holdfast.yaml, all or nothing"},
     {"upgrade", command_upgrade, "", "run the installed programs under the running services"},
     {"logs", command_logs, "[-f] [-n LINES] [SERVICE...]", "what services printed"},
-    {"check", command_check, "[--print]", "every error of the config at once"},
+    {"check", command_check, "[--print] [--online]", "every error of the config at once"},
+    {"doctor", command_doctor, "[--online]", "what is wrong on this machine, and what to do"},
+    {"deploy", command_deploy, "SERVICE [--from FILE.tar.gz]", "a new version, or back to the old"},
     {"health", command_health, "[--port N] [--strict]", "0 healthy or degraded, 1 down"},
     {"sim", command_sim, "[OPTION...]", "the simulator: Telegram without Telegram"},
     {"version", command_version, "", "the version"},
@@ -74,7 +76,8 @@ static bool read_flag(struct cli *cli, const char *word) {
         bool *flag;
     } flags[] = {{"--json", "--json", &cli->json},       {"-f", "--follow", &cli->follow},
                  {"-d", "--detach", &cli->detach},       {"--print", "--print", &cli->print},
-                 {"--strict", "--strict", &cli->strict}, {"--replace", "--replace", &cli->replace}};
+                 {"--strict", "--strict", &cli->strict}, {"--replace", "--replace", &cli->replace},
+                 {"--online", "--online", &cli->online}};
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
         if (strcmp(word, flags[i].name) == 0 || strcmp(word, flags[i].other) == 0) {
             *flags[i].flag = true;
@@ -92,6 +95,8 @@ static void read_words(struct cli *cli, int argc, char **argv) {
             cli->config_path = value_of(argv, &i);
         else if (strcmp(argv[i], "--run") == 0)
             cli->run = value_of(argv, &i);
+        else if (strcmp(argv[i], "--from") == 0)
+            cli->from = value_of(argv, &i);
         else if (strcmp(argv[i], "-n") == 0)
             cli->lines = number_of("-n", value_of(argv, &i), 1000000);
         else if (strcmp(argv[i], "--port") == 0)

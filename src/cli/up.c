@@ -13,6 +13,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -63,6 +65,26 @@ static int take_lock(const struct config *config, bool replace) {
               pid[0] ? pid : "?", path);
     }
     return fd;
+}
+
+/* The lock is ours, and still somebody answers: a keeper whose anchor was killed. It ends by
+ * itself, unless it hangs; then it must go, or it would write its old state over the new one one
+ * day. */
+static void end_lost_keeper(const struct config *config) {
+    enum { PATIENCE_MS = 3000 };
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    AUTO_FD int fd = keeper_connect(config->run);
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 1)
+        return;
+    AUTO_FD int process = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+    struct pollfd gone = {.fd = process, .events = POLLIN};
+    if (process < 0 || poll(&gone, 1, PATIENCE_MS) > 0)
+        return;
+    log_warning("a keeper without an anchor (process %d) hangs: it is killed; its services go on",
+                (int)peer.pid);
+    (void)syscall(SYS_pidfd_send_signal, process, SIGKILL, NULL, 0);
+    (void)poll(&gone, 1, PATIENCE_MS);
 }
 
 static void write_holder(int fd) {
@@ -135,7 +157,21 @@ static void redirect_output(const struct config *config) {
     dup2(fd, STDERR_FILENO);
 }
 
+/* The kernel drops what the first process of a container neither blocks nor handles: a stop that
+ * comes this early would be lost. Blocked, it waits for the anchor, which inherits both. */
+static void hold_signals_as_pid_1(void) {
+    sigset_t set;
+    if (getpid() != 1)
+        return;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int command_up(const struct cli *cli) {
+    hold_signals_as_pid_1();
     struct config *config = config_load_or_exit(cli->config_path, cli->run);
     struct config_errors errors = {0};
     /* One missing program must not keep the others down, least of all after a reboot: it is said,
@@ -156,6 +192,7 @@ int command_up(const struct cli *cli) {
         setsid();
         redirect_output(config);
     }
+    end_lost_keeper(config);
     write_holder(lock);
     mark_start(config);
     print_start(config);

@@ -26,6 +26,7 @@ struct hub_options { /* of the command line */
     const char *config, *run;
     int64_t sends_per_second, chat_sends_per_second, group_sends_per_minute; /* -1: the usual */
     int64_t breaker_open_ms;                                                 /* -1: the usual */
+    bool check_online, running;
 };
 struct hub_bot {
     struct hub *hub;
@@ -105,6 +106,8 @@ struct hub {
 
 /* hub.c */
 int hub_run(struct hub *hub, const struct config *config, const struct hub_options *options);
+/* hub_check.c: prints what Telegram says of tokens and chats; running: a hub polls already. */
+int hub_check_online(const struct config *config, bool running);
 int64_t hub_now(const struct hub *hub); /* for engines: never back, goes on over restarts */
 struct hub_bot *hub_bot(struct hub *hub, const char *name);
 /* Hands records to the store; `done` as in store.h. */

@@ -14,7 +14,8 @@ static const char usage[] =
     "  --sends-per-second N         budget of a bot (30; 0: none)\n"
     "  --chat-sends-per-second N    budget of a chat (1; 0: none)\n"
     "  --group-sends-per-minute N   budget of a group (20; 0: none)\n"
-    "  --breaker-open DURATION      rest of the way out for alerts after 5 failures (60s)\n";
+    "  --breaker-open DURATION      rest of the way out for alerts after 5 failures (60s)\n"
+    "  --check-online [--running]   asks Telegram about tokens and chats, prints that, and ends\n";
 
 enum {
     OPTION_CONFIG,
@@ -23,6 +24,8 @@ enum {
     OPTION_CHAT,
     OPTION_GROUP,
     OPTION_BREAKER,
+    OPTION_CHECK,
+    OPTION_RUNNING,
     OPTION_HELP
 };
 static const struct option long_options[] = {
@@ -32,6 +35,8 @@ static const struct option long_options[] = {
     {"chat-sends-per-second", required_argument, NULL, OPTION_CHAT},
     {"group-sends-per-minute", required_argument, NULL, OPTION_GROUP},
     {"breaker-open", required_argument, NULL, OPTION_BREAKER},
+    {"check-online", no_argument, NULL, OPTION_CHECK},
+    {"running", no_argument, NULL, OPTION_RUNNING},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
 };
@@ -68,6 +73,10 @@ static struct hub_options read_options(int argc, char **argv) {
             options.group_sends_per_minute = number(optarg);
         else if (c == OPTION_BREAKER)
             options.breaker_open_ms = duration(optarg);
+        else if (c == OPTION_CHECK)
+            options.check_online = true;
+        else if (c == OPTION_RUNNING)
+            options.running = true;
         else if (c == OPTION_HELP) {
             fputs(usage, stdout);
             exit(0);
@@ -86,9 +95,13 @@ int main(int argc, char **argv) {
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
         setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max});
     struct hub_options options = read_options(argc, argv);
-    struct config *config = config_load_in_force_or_exit(options.config, options.run);
+    /* A check is of the files as they are: they may not be in force yet. */
+    struct config *config = options.check_online
+                                ? config_load_or_exit(options.config, options.run)
+                                : config_load_in_force_or_exit(options.config, options.run);
     struct hub *hub = memory_new(sizeof *hub);
-    int code = hub_run(hub, config, &options);
+    int code = options.check_online ? hub_check_online(config, options.running)
+                                    : hub_run(hub, config, &options);
     free(hub);
     config_free(config);
     return code;

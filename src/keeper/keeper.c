@@ -186,6 +186,7 @@ static void before_sleep(uv_prepare_t *prepare) {
     struct keeper *keeper = prepare->data;
     tell_log_troubles(keeper);
     jobs_before_sleep(keeper);
+    host_look(keeper);
     write_down(keeper);
     if (keeper->services.ending && !keeper->quitting && services_all_down(&keeper->services)) {
         keeper->quitting = true;
@@ -286,6 +287,7 @@ static void open_all(struct keeper *keeper) {
     doctor_open(keeper);
     figures_open(keeper);
     keeper->control = control_open(keeper); /* answers once the loop runs */
+    host_open(keeper);
     anchor_link_open(keeper);
     jobs_look(keeper);
 }

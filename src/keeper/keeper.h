@@ -76,6 +76,7 @@ struct keeper {
     int64_t up_ms;             /* `up` */
     int host_stops;            /* TERM or INT so far */
     int exit_code;             /* of the anchor, once all is down */
+    struct host *host;         /* NULL: nobody above us listens */
     bool quitting;
 };
 
@@ -108,6 +109,13 @@ void anchor_link_drop(struct keeper *keeper, const char *name);
 void anchor_link_free_slots(struct keeper *keeper); /* after a save */
 void anchor_link_quit(struct keeper *keeper, int exit_code);
 void anchor_link_upgrade(struct keeper *keeper); /* all is written down; we end ourselves */
+/* Lines of sd_notify for the program above us. */
+void anchor_link_notify(struct keeper *keeper, const char *lines);
+
+/* keeper_host.c: what the program above us (systemd) is told; nothing when there is none */
+void host_open(struct keeper *keeper);
+void host_reloading(struct keeper *keeper);
+void host_look(struct keeper *keeper); /* before each sleep: tells what changed */
 
 /* keeper_state.c: run state on tmpfs */
 void state_load(struct keeper *keeper);

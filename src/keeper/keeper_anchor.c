@@ -396,6 +396,20 @@ void anchor_link_upgrade(struct keeper *keeper) {
     send_head(keeper, &head);
 }
 
+void anchor_link_notify(struct keeper *keeper, const char *lines) {
+    enum { LINES_BYTES_MAX = 1024 };
+    struct {
+        struct launch_head head;
+        char lines[LINES_BYTES_MAX];
+    } message = {.head = {.kind = LAUNCH_NOTIFY}};
+    size_t size = strnlen(lines, sizeof message.lines - 1);
+    memcpy(message.lines, lines, size);
+    struct slice bytes = {(const char *)&message, sizeof message.head + size + 1};
+    int r = keeper->anchor_lost ? 0 : launch_send(LAUNCH_FD, bytes, -1, MSG_DONTWAIT);
+    if (r < 0 && r != -EAGAIN) /* one beat less is no harm */
+        log_warning("the anchor cannot be told '%s': %s", lines, strerror(-r));
+}
+
 /* ---- what the anchor tells ---- */
 
 static struct service_exit exit_of(int status) {

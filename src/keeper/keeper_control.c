@@ -239,6 +239,21 @@ static void on_upgrade(const struct question *question) {
     uv_stop(&keeper->loop);
 }
 
+/* What somebody did with a service from outside, such as a step of a deploy: for the history. */
+static void on_note(const struct question *question) {
+    const char *name = json_string_value(json_object_get(question->request, "service"));
+    const char *what = json_string_value(json_object_get(question->request, "what"));
+    const char *text = json_string_value(json_object_get(question->request, "text"));
+    size_t index = 0;
+    if (!name || !keeper_find(question->keeper, name, &index) || !what ||
+        strcmp(what, "deploy") != 0 || !text) {
+        refuse(question, "wrong_note", "expected service, what: deploy, and text");
+        return;
+    }
+    events_add(question->keeper, name, "deploy", text);
+    answer(question, json_object());
+}
+
 static void on_ping(const struct question *question) {
     answer(question, json_pack("{s:b}", "pong", 1));
 }
@@ -295,7 +310,7 @@ static const struct {
 } handlers[] = {{"status", on_status},   {"start", on_start},  {"stop", on_stop},
                 {"restart", on_restart}, {"down", on_down},    {"reload", on_reload},
                 {"events", on_events},   {"ping", on_ping},    {"upgrade", on_upgrade},
-                {"figures", on_figures}, {"doctor", on_doctor}};
+                {"figures", on_figures}, {"doctor", on_doctor},  {"note", on_note}};
 
 static void on_line(void *context, struct line_connection *connection, struct slice line) {
     struct control *control = context;

@@ -175,6 +175,7 @@ int keeper_record_config(struct keeper *keeper, struct config_files *files) {
 int keeper_reload(struct keeper *keeper, struct config_errors *errors) {
     struct config *next = NULL;
     struct config_files files = {0};
+    host_reloading(keeper);
     int r = config_load_files(keeper->config_path, keeper->run, &files, &next, errors);
     if (r == 0 && strcmp(next->data, keeper->config->data) != 0) {
         config_free(next);

@@ -33,6 +33,7 @@ const struct paper_route paper_routes[] = {
     {"GET", "/v5/account/wallet-balance", paper_handle_wallet, 50, false, true},
     {"GET", "/v5/account/info", paper_handle_account_info, 50, false, false},
     {"GET", "/v5/account/fee-rate", paper_handle_fee_rate, 5, false, true},
+    {"GET", "/v5/user/query-api", paper_handle_query_api, 10, false, false},
 };
 const size_t paper_route_count = COUNT_OF(paper_routes);
 

@@ -193,8 +193,12 @@ static void add_account(struct control *c) {
         complain(c, 400, "key and secret must be 1..64 characters, balance 0..100000000");
     else if (r < 0)
         complain(c, 409, r == -EEXIST ? "there is an account with this key" : "too many accounts");
-    else
-        c->ret = json_pack("{s:s}", "key", paper_arg(c->args, "key"));
+    if (r < 0)
+        return;
+    struct paper_account *account = paper_account_find(c->sim, paper_arg(c->args, "key"));
+    account->withdraw = paper_arg_bool(c->args, "withdraw");
+    account->read_only = paper_arg_bool(c->args, "read_only");
+    c->ret = json_pack("{s:s}", "key", account->key);
 }
 
 static json_t *orders_of(const struct paper_account *account) {

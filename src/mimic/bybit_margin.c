@@ -150,6 +150,23 @@ void paper_handle_account_info(struct paper_call *call) {
     paper_succeed(call, result);
 }
 
+/* What the key may do. Names as for a unified account; the account number is invented. */
+void paper_handle_query_api(struct paper_call *call) {
+    const struct paper_account *account = call->account;
+    json_t *wallet = json_pack("[s]", "AccountTransfer");
+    if (account->withdraw)
+        json_array_append_new(wallet, json_string("Withdraw"));
+    json_t *permissions =
+        json_pack("{s:[ss], s:[s], s:o, s:[], s:[s], s:[], s:[s]}", "ContractTrade", "Order",
+                  "Position", "Spot", "SpotTrade", "Wallet", wallet, "Options", "Derivatives",
+                  "DerivativesTrade", "BlockTrade", "Exchange", "ExchangeHistory");
+    paper_succeed(call, json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:[s], s:i, s:i, s:i, s:I}", "id",
+                                  "1", "note", "paper", "apiKey", account->key, "readOnly",
+                                  (int)account->read_only, "secret", "", "permissions", permissions,
+                                  "ips", "*", "type", 1, "unified", 0, "uta", 1, "userID",
+                                  (json_int_t)1001));
+}
+
 void paper_handle_fee_rate(struct paper_call *call) {
     const char *symbol = paper_arg(call->args, "symbol");
     size_t only = PAPER_SYMBOLS;

@@ -111,6 +111,27 @@ static void test_account_info_and_fees(void **state) {
     assert_int_equal(count_of(world, "/v5/account/fee-rate", "category=linear"), 3);
 }
 
+static void test_what_a_key_may(void **state) {
+    struct world *world = *state;
+    char timestamp[32];
+    json_t *ret = result(world, "/v5/user/query-api", "");
+    assert_string_equal(at(ret, "permissions.Wallet.0"), "AccountTransfer");
+    assert_string_equal(at(ret, "permissions.ContractTrade.0"), "Order");
+    assert_string_equal(at(ret, "readOnly"), "0");
+    assert_int_equal(
+        json_array_size(json_object_get(json_object_get(ret, "permissions"), "Wallet")), 1);
+    json_decref(ret);
+    run_control(world, "add_account",
+                "{'key':'rich','secret':'s','withdraw':true,'read_only':true}");
+    struct exchange_sim_call call = call_of(world, "/v5/user/query-api", "", timestamp);
+    call.key = "rich";
+    exchange_sim_call(world->sim, &call, world->now);
+    struct exchange_sim_answer answer = taken(world, call.ticket);
+    assert_non_null(strstr(answer.body, "\"Withdraw\""));
+    assert_non_null(strstr(answer.body, "\"readOnly\":1"));
+    exchange_sim_answer_deinit(&answer);
+}
+
 /* Every row once, whichever way the cursor is encoded. */
 static void pages(struct world *world, const char *path, const char *query, size_t wanted) {
     AUTO_FREE char *cursor = text_copy("");
@@ -333,6 +354,7 @@ int main(void) {
         WORLD_TEST(test_position_row),
         WORLD_TEST(test_wallet),
         WORLD_TEST(test_account_info_and_fees),
+        WORLD_TEST(test_what_a_key_may),
         WORLD_TEST(test_pages),
         WORLD_TEST(test_what_a_list_needs),
         WORLD_TEST(test_ended_orders_by_id),

@@ -88,6 +88,7 @@ struct paper_account {
     struct paper_position positions[PAPER_SYMBOLS];
     struct paper_bucket buckets[PAPER_BUCKETS]; /* one a route */
     uint64_t seq;                               /* of the last change of its books */
+    bool withdraw, read_only;                   /* what its key may, beside trading */
 };
 
 /* --- the market --------------------------------------------------------------------------- */
@@ -337,6 +338,7 @@ struct decimal paper_liquidation_price(const struct paper_account *account, size
 void paper_liquidate(struct paper_account *account);
 void paper_handle_wallet(struct paper_call *call);
 void paper_handle_account_info(struct paper_call *call);
+void paper_handle_query_api(struct paper_call *call);
 void paper_handle_fee_rate(struct paper_call *call);
 struct decimal paper_fee_rate(bool maker);
 

@@ -26,6 +26,8 @@ static void service_deinit(struct service_config *service) {
     probe_deinit(&service->health);
     free(service->schedule.at_s);
     free(service->schedule.zone);
+    text_list_free(service->deploy.pull);
+    text_list_free(service->deploy.check);
 }
 
 static void bot_deinit(struct bot_config *bot) {
@@ -130,6 +132,7 @@ static bool job_same(const struct schedule_config *a, const struct schedule_conf
            a->retry == b->retry;
 }
 
+/* Without deploy: what brings the next version changes nothing of the one that runs. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b) {
     return text_same(a->name, b->name) && text_same(a->group, b->group) &&
            list_same(a->argv, b->argv) && list_same(a->before_start, b->before_start) &&

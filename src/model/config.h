@@ -63,6 +63,14 @@ struct watch_config {     /* above that is told; 0: not watched */
     int64_t cpu_for_ms;   /* ... for that long */
 };
 
+struct deploy_config {  /* how a new version comes; read by the command line alone */
+    char **pull;        /* NULL: only from archives */
+    char **check;       /* exits 0 when the new version may start; NULL: none */
+    int64_t keep;       /* unpacked releases, the current one included */
+    int64_t timeout_ms; /* of pull and of check */
+    int64_t stays_ms;   /* ready without a break for so long: the new version is well */
+};
+
 /* Services that the config implies; they read more of it than their own definition. */
 enum service_part { PART_NONE, PART_HUB, PART_TRADER };
 
@@ -95,6 +103,7 @@ struct service_config {
     int64_t log_bytes_max; /* one log file */
     int64_t log_files;     /* the current one included */
     int part;              /* enum service_part */
+    struct deploy_config deploy;
 };
 
 struct bot_config {

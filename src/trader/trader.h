@@ -140,6 +140,8 @@ struct trader {
 
 /* trader.c */
 int trader_run(struct trader *trader, const struct config *config, int64_t read_ms);
+/* trader_check.c: prints what the exchange says of clock and key. */
+int trader_check_online(const struct config *config);
 int64_t trader_now(const struct trader *trader); /* milliseconds since 1970, never back */
 
 /* trader_commit.c: begin and end may nest; the outermost end hands over to the disk. */

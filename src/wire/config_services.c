@@ -26,6 +26,7 @@ static int read_probe(struct reader *reader, const struct yaml_node *node, void 
 static int read_restart(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_log(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_limits(struct reader *reader, const struct yaml_node *node, void *field);
+static int read_deploy(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_tcp(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_http_probe(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_exec(struct reader *reader, const struct yaml_node *node, void *field);
@@ -102,6 +103,8 @@ static const struct reader_option service_options[] = {
      NULL},
     {{"watch", OPTION_OTHER, SERVICE(watch), NULL, 0, 0, NULL, "When its figures are too high."},
      read_watch},
+    {{"deploy", OPTION_OTHER, SERVICE(deploy), NULL, 0, 0, NULL, "How a new version comes."},
+     read_deploy},
 };
 
 #define PROBE(field) offsetof(struct probe_config, field)
@@ -173,6 +176,22 @@ static const struct reader_option log_options[] = {
      NULL},
 };
 
+#define DEPLOY(field) offsetof(struct deploy_config, field)
+static const struct reader_option deploy_options[] = {
+    {{"pull", OPTION_OTHER, DEPLOY(pull), NULL, 0, 0, NULL, "Command that fetches it."},
+     read_command},
+    {{"check", OPTION_OTHER, DEPLOY(check), NULL, 0, 0, NULL,
+      "Command that exits 0 when it may start."},
+     read_command},
+    {{"keep", OPTION_INT, DEPLOY(keep), "5", 2, 1000, NULL, "Unpacked releases."}, NULL},
+    {{"timeout", OPTION_DURATION, DEPLOY(timeout_ms), "10m", 1000, DAY_MS, NULL,
+      "Of pull and of check."},
+     NULL},
+    {{"stays", OPTION_DURATION, DEPLOY(stays_ms), "3s", 100, HOUR_MS, NULL,
+      "Ready for so long: it is well."},
+     NULL},
+};
+
 static void set_defaults(const struct reader_option *options, size_t count, void *target) {
     struct option_def defs[64];
     must(count <= COUNT_OF(defs));
@@ -188,6 +207,7 @@ void reader_service_defaults(struct service_config *service) {
     set_defaults(watch_options, COUNT_OF(watch_options), &service->watch);
     set_defaults(probe_options, COUNT_OF(probe_options), &service->ready);
     set_defaults(probe_options, COUNT_OF(probe_options), &service->health);
+    set_defaults(deploy_options, COUNT_OF(deploy_options), &service->deploy);
     service->ready.every_ms = 200; /* a start is looked at often */
     service->umask = -1;
     service->limits = (struct limits_config){LIMIT_INHERITED, LIMIT_INHERITED, LIMIT_INHERITED,
@@ -343,6 +363,10 @@ static int read_limits(struct reader *reader, const struct yaml_node *node, void
 
 static int read_watch(struct reader *reader, const struct yaml_node *node, void *field) {
     return reader_mapping(reader, node, watch_options, COUNT_OF(watch_options), field);
+}
+
+static int read_deploy(struct reader *reader, const struct yaml_node *node, void *field) {
+    return reader_mapping(reader, node, deploy_options, COUNT_OF(deploy_options), field);
 }
 
 static int read_user(struct reader *reader, const struct yaml_node *node, void *field) {
