@@ -370,7 +370,16 @@ static int read_file(struct reader *reader, struct slice text, struct config *co
     return r < 0 || reader->errors->count ? -EINVAL : 0;
 }
 
-int config_locate(const char *path, const char *folder_run, char **ret_data, char **ret_run) {
+/* A scalar at the top of the file; text that cannot be filled in is as if it were not there. */
+static char *locate_text(struct reader *reader, const struct yaml_node *tree, const char *key,
+                         const char *fallback) {
+    const struct yaml_node *node = tree ? yaml_tree_get(tree, key) : NULL;
+    char *text = node ? reader_text(reader, node) : NULL;
+    return text ? text : text_copy(fallback);
+}
+
+int config_locate(const char *path, const char *folder_run, char **ret_data, char **ret_run,
+                  char **ret_timezone) {
     AUTO_FREE char *text = NULL;
     size_t size = 0;
     char resolved[PATH_MAX];
@@ -386,12 +395,10 @@ int config_locate(const char *path, const char *folder_run, char **ret_data, cha
     struct config config = {.folder = resolved};
     struct reader reader = {.errors = &errors, .file = path, .folder = resolved, .config = &config};
     (void)load_dotenv(&reader, resolved);
-    const struct yaml_node *data = NULL;
-    if (yaml_tree_parse((struct slice){text, size}, &tree, &problem) == 0)
-        data = yaml_tree_get(tree, "data");
-    config.data = data ? reader_text(&reader, data) : NULL;
-    if (!config.data)
-        config.data = text_copy("./data");
+    if (yaml_tree_parse((struct slice){text, size}, &tree, &problem) < 0)
+        tree = NULL;
+    config.data = locate_text(&reader, tree, "data", "./data");
+    *ret_timezone = locate_text(&reader, tree, "timezone", "UTC");
     settle_folders(&config, folder_run);
     *ret_data = config.data;
     *ret_run = config.run;
