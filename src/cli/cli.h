@@ -57,6 +57,9 @@ int64_t json_number(const json_t *object, const char *key);   /* 0 when it is no
 /* What one wants to know of a service next: its own words while it runs, the reason while it does
  * not. Borrowed from the object of `status`. */
 const char *service_note(const json_t *service);
+/* The word for a service that somebody should look at, such as "failed"; NULL: it is well. */
+const char *service_trouble(const json_t *service);
+bool service_is_unhealthy(const json_t *service);
 
 /* A connection that stays: questions, and lines that come by themselves. */
 struct keeper_stream {

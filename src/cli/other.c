@@ -135,9 +135,10 @@ int command_health(const struct cli *cli) {
 
 /* Becomes another of our programs; `words` may be NULL-ended with nothing. */
 static _Noreturn void become(const char *name, char *const *words) {
-    AUTO_FREE char *folder = program_folder();
-    AUTO_FREE char *path = text_format("%s/%s", folder, name);
+    char *folder = program_folder();
+    char *path = text_format("%s/%s", folder, name);
     size_t count = 0;
+    free(folder);
     while (words[count])
         count++;
     char **argv = memory_array(count + 2, sizeof *argv);

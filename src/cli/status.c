@@ -8,15 +8,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-const char *service_note(const json_t *service) {
-    const char *state = json_text(service, "state");
-    if (json_object_get(service, "log_error"))
-        return json_text(service, "log_error");
-    if (strcmp(state, "ready") == 0)
-        return json_text(service, "status_text");
-    return strcmp(state, "stopped") == 0 ? "" : json_text(service, "why");
-}
-
 /* ---- the table ---- */
 
 enum column { NAME, STATE, SINCE, RESTARTS, PID, NOTE, COLUMN_COUNT };
@@ -111,20 +102,6 @@ static void print_rows(const struct layout *layout, const json_t *services) {
 
 /* ---- what needs somebody ---- */
 
-static bool is_unhealthy(const json_t *service) {
-    return strcmp(json_text(service, "health"), "unhealthy") == 0;
-}
-
-/* The word for a service that is not well; NULL: it is. */
-static const char *trouble_of(const json_t *service) {
-    const char *state = json_text(service, "state");
-    if (strcmp(state, "failed") == 0 || strcmp(state, "backoff") == 0)
-        return state;
-    if (is_unhealthy(service))
-        return "unhealthy";
-    return json_object_get(service, "log_error") ? "without log" : NULL;
-}
-
 /* "5 services: 4 ready, 1 failed" */
 static void print_summary(const struct layout *layout, const json_t *services) {
     static const char *const states[] = {"ready",    "done",    "starting", "waiting",
@@ -132,7 +109,7 @@ static void print_summary(const struct layout *layout, const json_t *services) {
     size_t all = json_array_size(services), i;
     bool troubled = false;
     json_t *service;
-    json_array_foreach(services, i, service) troubled |= trouble_of(service) != NULL;
+    json_array_foreach(services, i, service) troubled |= service_trouble(service) != NULL;
     AUTO_BUFFER struct buffer text = {0};
     buffer_print(&text, "%zu service%s", all, all == 1 ? "" : "s");
     for (size_t k = 0, said = 0; k < COUNT_OF(states); k++) {
@@ -197,9 +174,9 @@ static void print_next(const struct layout *layout, const char *label, const cha
 
 static void print_trouble(const struct layout *layout, const json_t *service,
                           const json_t *detail) {
-    const char *name = json_text(service, "name"), *trouble = trouble_of(service);
+    const char *name = json_text(service, "name"), *trouble = service_trouble(service);
     const char *words = last_words(detail);
-    const char *why = is_unhealthy(service) && !json_text(service, "why")[0]
+    const char *why = service_is_unhealthy(service) && !json_text(service, "why")[0]
                           ? "its health probe or watchdog fails"
                           : json_text(service, "why");
     bool log = strcmp(trouble, "without log") == 0;
@@ -230,7 +207,7 @@ static void print_troubles(const struct layout *layout, const json_t *services) 
     json_t *names = json_array(), *service;
     size_t count = 0, i;
     json_array_foreach(services, i, service) {
-        if (!trouble_of(service))
+        if (!service_trouble(service))
             continue;
         if (count < TROUBLES_SHOWN) {
             shown[count] = service;
