@@ -76,8 +76,8 @@ static void put_meter(int y, int x, const char *label, double percent, const cha
         snprintf(text, sizeof text, "%3.0f %%", percent);
     put(y, x, label, COLS - x, A_NORMAL);
     put(y, at, "[          ]", COLS - at, look(DIM, A_NORMAL));
-    put(y, at + 1, "||||||||||" + BARS - bars, COLS - at - 1,
-        look(colour_of_percent(percent), A_BOLD));
+    static const char full[BARS + 1] = "||||||||||";
+    put(y, at + 1, &full[BARS - bars], COLS - at - 1, look(colour_of_percent(percent), A_BOLD));
     put(y, at + BARS + 3, text, COLS - at - BARS - 3, A_NORMAL);
     put(y + 1, x, below, COLS - x, look(DIM, A_NORMAL));
 }

@@ -37,7 +37,7 @@ static const struct reader_option top_options[] = {
     {{"name", OPTION_TEXT, TOP(name), "holdfast", 0, 0, NULL, "Name of this installation."}, NULL},
     {{"timezone", OPTION_TEXT, TOP(timezone), "UTC", 0, 0, NULL, "IANA time zone."}, NULL},
     {{"profile", OPTION_ENUM, TOP(profile), "production", 0, 0, profile_names,
-      "production refuses development flags such as --reload."},
+      "What may run: production refuses development flags such as --reload."},
      NULL},
     {{"data", OPTION_TEXT, TOP(data), "./data", 0, 0, NULL, "Folder for stores and logs."}, NULL},
     {{"http", OPTION_OTHER, TOP(http), NULL, 0, 0, NULL, "The hub's HTTP side."}, read_http},
@@ -49,7 +49,8 @@ static const struct reader_option top_options[] = {
 
 #define HTTP(field) offsetof(struct http_config, field)
 static const struct reader_option http_options[] = {
-    {{"listen", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Address and port."}, read_listen},
+    {{"listen", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Address and port; 127.0.0.1:8001 unless set."},
+     read_listen},
     {{"token", OPTION_OTHER, HTTP(token), NULL, 0, 0, NULL,
       "Bearer token for all that changes something."},
      reader_secret},
@@ -67,7 +68,7 @@ static const struct reader_option bot_options[] = {
       "Bot API server."},
      NULL},
     {{"proxy", OPTION_TEXT, BOT(proxy), NULL, 0, 0, NULL,
-      "http://host:port or socks5h://host:port."},
+      "A proxy on the way, http://host:port or socks5h://host:port."},
      NULL},
 };
 
@@ -76,6 +77,14 @@ static const struct reader_option alerts_options[] = {
     {{"bot", OPTION_TEXT, ALERTS(bot), NULL, 0, 0, NULL, "Name in bots."}, NULL},
     {{"chat", OPTION_INT, ALERTS(chat), NULL, INT64_MIN, INT64_MAX, NULL, "Chat id."}, NULL},
 };
+
+const struct config_section reader_top_sections[] = {
+    {"", "The top of the file.", top_options, COUNT_OF(top_options)},
+    {"http", "With this section or with bots the hub runs too, as a service named hub.",
+     http_options, COUNT_OF(http_options)},
+    {"bots.NAME", "One mapping for each bot.", bot_options, COUNT_OF(bot_options)},
+    {"alerts", "Where alerts go.", alerts_options, COUNT_OF(alerts_options)},
+    {0}};
 
 static int read_listen(struct reader *reader, const struct yaml_node *node, void *field) {
     struct http_config *http = field;
