@@ -113,10 +113,22 @@ static void take_service(struct top_row *row, const json_t *service) {
     forget_figures(row);
 }
 
-static const struct top_row *row_named(const struct top_row *rows, size_t count, const char *name) {
+/* Rows are sorted as people like it; answers come in the order of the config. */
+static struct top_row **rows_in_order(const struct top *top) {
+    struct top_row **rows = memory_array(top->count + 1, sizeof(struct top_row *));
+    for (size_t i = 0; i < top->count; i++)
+        rows[top->rows[i].order] = &top->rows[i];
+    return rows;
+}
+
+/* Mostly it is at `index`, so thousands are found at once; after a reload it may be elsewhere. */
+static struct top_row *row_named(struct top_row **rows, size_t count, size_t index,
+                                 const char *name) {
+    if (index < count && strcmp(rows[index]->name, name) == 0)
+        return rows[index];
     for (size_t i = 0; i < count; i++)
-        if (strcmp(rows[i].name, name) == 0)
-            return &rows[i];
+        if (strcmp(rows[i]->name, name) == 0)
+            return rows[i];
     return NULL;
 }
 
@@ -134,6 +146,7 @@ void top_take_status(struct top *top, const json_t *status) {
     const json_t *services = json_object_get(status, "services");
     size_t count = json_array_size(services), i;
     struct top_row *rows = memory_array(count ? count : 1, sizeof *rows);
+    AUTO_FREE struct top_row **before = rows_in_order(top);
     const struct top_row *selected = top_selected(top);
     char name[sizeof selected->name] = "";
     if (selected)
@@ -145,10 +158,7 @@ void top_take_status(struct top *top, const json_t *status) {
     json_array_foreach(services, i, service) {
         take_service(&rows[i], service);
         rows[i].order = (int)i;
-        /* Mostly the same place as before: found at once, also among thousands. */
-        bool same = i < top->count && strcmp(top->rows[i].name, rows[i].name) == 0;
-        keep_figures(&rows[i],
-                     same ? &top->rows[i] : row_named(top->rows, top->count, rows[i].name));
+        keep_figures(&rows[i], row_named(before, top->count, i, rows[i].name));
     }
     free(top->rows);
     top->rows = rows;
@@ -173,9 +183,9 @@ void top_take_figures(struct top *top, const json_t *figures) {
                              .memory_available = whole_or_unknown(machine, "memory_available"),
                              .disk_total = whole_or_unknown(machine, "disk_total"),
                              .disk_available = whole_or_unknown(machine, "disk_available")};
+    AUTO_FREE struct top_row **rows = rows_in_order(top);
     json_array_foreach(services, i, service) {
-        struct top_row *row =
-            (struct top_row *)row_named(top->rows, top->count, json_text(service, "name"));
+        struct top_row *row = row_named(rows, top->count, i, json_text(service, "name"));
         if (!row || !row->pid)
             continue;
         row->cpu_percent = number_or_unknown(service, "cpu_percent");
