@@ -19,7 +19,7 @@ struct cli {
     int64_t lines;     /* logs -n, events -n */
     uint16_t port;     /* health --port; 0: found by itself */
     char **words;      /* what stands behind the command, NULL-ended */
-    bool nothing;      /* no word was given at all */
+    bool nothing;      /* no command was given, nor --help */
 };
 int command_init(const struct cli *cli);
 int command_up(const struct cli *cli);

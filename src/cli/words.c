@@ -175,8 +175,9 @@ const struct command *command_line_read(struct cli *cli, char **argv) {
         else
             (word[1] == '-' ? read_long : read_letters)(&line, word);
     }
-    cli->nothing = !line.command && line.given_count == 0;
+    bool none = !line.command;
     const struct command *command = settle(&line);
+    cli->nothing = none && !cli->help;
     for (size_t i = 0; i < line.given_count; i++)
         free(line.given[i].shown);
     free(line.given);

@@ -131,6 +131,7 @@ class WordsTests(CliCase):
                 self.assertIn(said, done.stderr)
                 self.assertEqual(len(done.stderr.splitlines()), 1)
         self.assertIn("usage:", self.words(code=64).stdout)
+        self.assertIn("usage:", self.words("-c", "x.yaml", code=64).stdout)
 
     def test_options_stand_where_one_likes(self):
         self.up({"services": {"a": self.writer()}})
@@ -232,14 +233,13 @@ class StatusTests(CliCase):
         self.assertNotIn("\x1b", plain.text("-e"))
 
     def test_two_hundred_services(self):
-        services = {f"s{i:03}": {"command": "true", "restart": "never"} for i in range(195)}
-        services |= {f"bad{i}": self.failing() for i in range(5)}
-        self.up({"services": services})
-        self.wait("all have ended", lambda: {service["state"] for service in
-                                             self.status()["services"]} == {"done", "failed"},
-                  seconds=60)
+        bad = {f"bad{i}": self.failing() | {"ready": "notify"} for i in range(5)}
+        self.up({"services": bad | {f"s{i:03}": {"command": "true", "needs": ["bad0"]}
+                                    for i in range(195)}})
+        for name in bad:
+            self.wait_state(name, "failed")
         text = self.holdfast("status").stdout
-        self.assertIn("200 services: 195 done, 5 failed", text)
+        self.assertIn("200 services: 195 waiting, 5 failed", text)
         self.assertEqual(text.count("next:"), 4)
         self.assertIn("and 1 more", text)
 
