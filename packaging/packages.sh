@@ -50,6 +50,8 @@ need_build() {
     need libmicrohttpd-dev "HTTP API and gateway"
     need libsqlite3-dev "the store"
     need libssl-dev "signs requests to an exchange"
+    need libncurses-dev "draws holdfast top"
+    need scdoc "writes the man pages"
     need libcmocka-dev "unit tests"
     need tzdata "time zones of jobs"
 }
@@ -129,4 +131,4 @@ link_programs() { # BUILD_FOLDER
     done
 }
 
-programs=(holdfast holdfast-anchor holdfast-keeper holdfast-hub holdfast-sim holdfast-trader)
+programs=(holdfast holdfast-top holdfast-anchor holdfast-keeper holdfast-hub holdfast-sim holdfast-trader)

@@ -50,13 +50,16 @@ static char *describe_names(const char *const *names) {
     return all;
 }
 
-static char *describe(const struct option_def *option) {
+char *option_describe(const struct option_def *option) {
     char min[TEXT_DURATION_BYTES], max[TEXT_DURATION_BYTES];
     describe_amount(option, min, max);
     switch (option->type) {
     case OPTION_BOOL:
         return text_copy("true or false");
     case OPTION_INT:
+        if (option->max == INT64_MAX)
+            return option->min == INT64_MIN ? text_copy("a whole number")
+                                            : text_format("a whole number, at least %s", min);
         return text_format("a whole number from %s to %s", min, max);
     case OPTION_DURATION:
         return text_format("a duration from %s to %s, such as 500ms, 30s, 5m or 2h", min, max);
@@ -123,7 +126,7 @@ int option_set(const struct option_def *option, void *target, const char *text,
                char **ret_expected) {
     if (set_field(option, (char *)target + option->offset, text) == 0)
         return 0;
-    *ret_expected = describe(option);
+    *ret_expected = option_describe(option);
     return -EINVAL;
 }
 

@@ -29,6 +29,8 @@ struct option_def {
  * was expected ("a duration from 1 s to 1 h, such as 30s"); the caller frees it. */
 MUST_CHECK int option_set(const struct option_def *option, void *target, const char *text,
                           char **ret_expected);
+/* What is expected of it, in words: "a port from 1 to 65535". The caller frees. */
+char *option_describe(const struct option_def *option);
 /* Sets every field that has a default. */
 void option_set_defaults(const struct option_def *options, size_t count, void *target);
 const struct option_def *option_find(const struct option_def *options, size_t count,

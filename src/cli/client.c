@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "cli/cli.h"
-#include "wire/config.h"
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -32,51 +28,87 @@ int keeper_connect(const char *run) {
 }
 
 /* A keeper that was just killed is back in milliseconds: its successor answers. */
-static int connect_patiently(const char *run) {
-    int fd = keeper_connect(run);
-    for (int i = 0; i < 20 && fd == -ECONNREFUSED; i++) {
+int keeper_stream_open(struct keeper_stream *stream, const char *run) {
+    *stream = (struct keeper_stream){.fd = keeper_connect(run)};
+    for (int i = 0; i < 20 && stream->fd == -ECONNREFUSED; i++) {
         poll(NULL, 0, 50);
-        fd = keeper_connect(run);
+        stream->fd = keeper_connect(run);
     }
-    return fd;
+    return stream->fd < 0 ? stream->fd : 0;
 }
 
-static int read_line(int fd, struct buffer *line) {
-    for (;;) {
-        char bytes[65536];
-        ssize_t n = read(fd, bytes, sizeof bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0 || line->size + (size_t)n > ANSWER_BYTES_MAX)
-            return n < 0 ? -errno : -EPIPE;
-        buffer_add(line, bytes, (size_t)n);
-        if (memchr(bytes, '\n', (size_t)n))
-            return 0;
-    }
+void keeper_stream_close(struct keeper_stream *stream) {
+    if (stream->fd >= 0)
+        close(stream->fd);
+    buffer_deinit(&stream->rest);
+    *stream = (struct keeper_stream){.fd = -1};
 }
 
-static json_t *exchange(int fd, json_t *request) {
+int keeper_stream_send(struct keeper_stream *stream, json_t *request) {
     AUTO_FREE char *text = json_dumps(request, JSON_COMPACT);
+    json_decref(request);
     AUTO_FREE char *line = text_format("%s\n", text ? text : "{}");
-    AUTO_BUFFER struct buffer answer = {0};
-    if (fd_write_all(fd, slice_of(line)) < 0 || read_line(fd, &answer) < 0)
+    return fd_write_all(stream->fd, slice_of(line));
+}
+
+json_t *keeper_stream_take(struct keeper_stream *stream) {
+    struct buffer *rest = &stream->rest;
+    const char *end = rest->size ? memchr(rest->data, '\n', rest->size) : NULL;
+    if (!end)
         return NULL;
-    return json_loads(answer.data, JSON_DISABLE_EOF_CHECK, NULL);
+    size_t size = (size_t)(end - rest->data);
+    json_t *line = json_loadb(rest->data, size, 0, NULL);
+    buffer_drop_front(rest, size + 1);
+    return line ? line : json_object();
+}
+
+int keeper_stream_fill(struct keeper_stream *stream) {
+    char bytes[65536];
+    ssize_t n;
+    do
+        n = read(stream->fd, bytes, sizeof bytes);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0 || stream->rest.size + (size_t)n > ANSWER_BYTES_MAX)
+        return n < 0 ? -errno : -EPIPE;
+    buffer_add(&stream->rest, bytes, (size_t)n);
+    return 0;
+}
+
+json_t *keeper_stream_next(struct keeper_stream *stream) {
+    for (;;) {
+        json_t *line = keeper_stream_take(stream);
+        if (line || keeper_stream_fill(stream) < 0)
+            return line;
+    }
+}
+
+json_t *keeper_try(const char *run, json_t *request) {
+    struct keeper_stream stream;
+    if (keeper_stream_open(&stream, run) < 0) {
+        json_decref(request);
+        return NULL;
+    }
+    json_t *answer = keeper_stream_send(&stream, request) < 0 ? NULL : keeper_stream_next(&stream);
+    keeper_stream_close(&stream);
+    json_t *result = json_incref(json_object_get(answer, "result"));
+    json_decref(answer);
+    return result;
 }
 
 json_t *keeper_ask(const char *run, json_t *request, int *ret_exit) {
     *ret_exit = EX_UNAVAILABLE;
-    AUTO_FD int fd = connect_patiently(run);
-    if (fd < 0) {
+    struct keeper_stream stream;
+    int r = keeper_stream_open(&stream, run);
+    if (r < 0) {
         fprintf(stderr,
                 "holdfast: nothing is running here (%s/control.sock: %s); `holdfast up` "
                 "starts it, -c FILE names another config\n",
-                run, strerror(-fd));
+                run, strerror(-r));
         json_decref(request);
         return NULL;
     }
-    json_t *answer = exchange(fd, request);
-    json_decref(request);
+    json_t *answer = keeper_stream_send(&stream, request) < 0 ? NULL : keeper_stream_next(&stream);
+    keeper_stream_close(&stream);
     if (json_is_true(json_object_get(answer, "ok"))) {
         *ret_exit = 0;
         json_t *result = json_incref(json_object_get(answer, "result"));
@@ -96,16 +128,6 @@ json_t *keeper_ask(const char *run, json_t *request, int *ret_exit) {
     return NULL;
 }
 
-json_t *keeper_try(const char *run, json_t *request) {
-    AUTO_FD int fd = keeper_connect(run);
-    json_t *answer = fd < 0 ? NULL : exchange(fd, request);
-    bool good = json_is_true(json_object_get(answer, "ok"));
-    json_t *result = good ? json_incref(json_object_get(answer, "result")) : NULL;
-    json_decref(request);
-    json_decref(answer);
-    return result;
-}
-
 bool keeper_wait_gone(const char *run, int64_t wait_ms) {
     int64_t end = clock_ms() + wait_ms;
     while (clock_ms() < end) {
@@ -117,33 +139,24 @@ bool keeper_wait_gone(const char *run, int64_t wait_ms) {
     return false;
 }
 
-struct places places_find(const struct cli *cli) {
-    struct places places = {0};
-    int r = config_locate(cli->config_path, cli->run, &places.data, &places.run);
-    if (r < 0)
-        fatal(EX_NOINPUT,
-              "%s: cannot be read: %s; `holdfast init` writes a first config, -c FILE "
-              "names another",
-              cli->config_path, strerror(-r));
-    return places;
+json_t *names_json(char *const *names) {
+    json_t *list = json_array();
+    for (; *names; names++)
+        json_array_append_new(list, json_string(*names));
+    return list;
 }
 
-void places_deinit(struct places *places) {
-    free(places->data);
-    free(places->run);
+void json_print(json_t *object) {
+    AUTO_FREE char *text = json_dumps(object, JSON_COMPACT);
+    puts(text ? text : "{}");
+    json_decref(object);
 }
 
-char *program_folder(void) {
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n <= 0)
-        return text_copy("/usr/bin");
-    path[n] = 0;
-    *strrchr(path, '/') = 0;
-    return text_copy(path[0] ? path : "/");
+const char *json_text(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
 }
 
-bool colours_wanted(int fd) {
-    const char *no = getenv("NO_COLOR");
-    return isatty(fd) && !(no && *no);
+int64_t json_number(const json_t *object, const char *key) {
+    return json_integer_value(json_object_get(object, key));
 }

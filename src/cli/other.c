@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* init, health, sim, version. */
+/* init, health, sim, top, names, version. */
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "wire/config.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -132,17 +133,56 @@ int command_health(const struct cli *cli) {
 
 /* ---- the rest ---- */
 
-int command_sim(const struct cli *cli) {
-    AUTO_FREE char *folder = program_folder();
-    AUTO_FREE char *path = text_format("%s/holdfast-sim", folder);
+/* Becomes another of our programs; `words` may be NULL-ended with nothing. */
+static _Noreturn void become(const char *name, char *const *words) {
+    char *folder = program_folder();
+    char *path = text_format("%s/%s", folder, name);
     size_t count = 0;
-    while (cli->words[count])
+    free(folder);
+    while (words[count])
         count++;
     char **argv = memory_array(count + 2, sizeof *argv);
     argv[0] = path;
-    memcpy(argv + 1, cli->words, count * sizeof *argv);
+    memcpy(argv + 1, words, count * sizeof *argv);
     execv(path, argv);
     fatal(EX_OSFILE, "%s cannot be run: %s; the installation is not whole", path, strerror(errno));
+}
+
+int command_sim(const struct cli *cli) {
+    become("holdfast-sim", cli->words);
+}
+
+/* The screen is a program of its own: only it needs ncurses. */
+int command_top(const struct cli *cli) {
+    AUTO_PLACES struct places places = places_find(cli);
+    int code = 0;
+    json_t *status = keeper_ask(places.run, json_pack("{s:i,s:s}", "id", 1, "do", "status"), &code);
+    if (!status)
+        return code;
+    if (cli->json) {
+        json_t *figures = keeper_try(places.run, json_pack("{s:i,s:s}", "id", 1, "do", "figures"));
+        json_print(json_pack("{s:o,s:o?}", "status", status, "figures", figures));
+        return 0;
+    }
+    json_decref(status);
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        fatal(EX_USAGE, "top needs a terminal; `holdfast status`, or --json, needs none");
+    places_use_timezone(&places);
+    char *words[] = {places.run, places.data, NULL};
+    become("holdfast-top", words);
+}
+
+/* For the completions of shells: without a word when there is nothing to say. */
+int command_names(const struct cli *cli) {
+    struct config *config = NULL;
+    struct config_errors errors = {0};
+    if (config_load(cli->config_path, cli->run, &config, &errors) == 0) {
+        for (size_t i = 0; i < config->service_count; i++)
+            puts(config->services[i].name);
+        config_free(config);
+    }
+    config_errors_deinit(&errors);
+    return 0;
 }
 
 int command_version(const struct cli *cli) {

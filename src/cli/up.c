@@ -186,6 +186,8 @@ int command_up(const struct cli *cli) {
         pid_t pid = fork(); /* the lock goes along */
         if (pid != 0) {
             int code = pid < 0 ? EX_OSERR : wait_for_child(config, pid);
+            if (cli->json)
+                printf("{\"up\":%s}\n", code == 0 ? "true" : "false");
             config_free(config);
             return code;
         }

@@ -37,7 +37,7 @@ static const struct reader_option top_options[] = {
     {{"name", OPTION_TEXT, TOP(name), "holdfast", 0, 0, NULL, "Name of this installation."}, NULL},
     {{"timezone", OPTION_TEXT, TOP(timezone), "UTC", 0, 0, NULL, "IANA time zone."}, NULL},
     {{"profile", OPTION_ENUM, TOP(profile), "production", 0, 0, profile_names,
-      "production refuses development flags such as --reload."},
+      "What may run: production refuses development flags such as --reload."},
      NULL},
     {{"cgroup", OPTION_BOOL, TOP(cgroup), "true", 0, 0, NULL,
       "A cgroup v2 for each service, where one can be made."},
@@ -52,7 +52,8 @@ static const struct reader_option top_options[] = {
 
 #define HTTP(field) offsetof(struct http_config, field)
 static const struct reader_option http_options[] = {
-    {{"listen", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Address and port."}, read_listen},
+    {{"listen", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Address and port; 127.0.0.1:8001 unless set."},
+     read_listen},
     {{"token", OPTION_OTHER, HTTP(token), NULL, 0, 0, NULL,
       "Bearer token for all that changes something."},
      reader_secret},
@@ -70,7 +71,7 @@ static const struct reader_option bot_options[] = {
       "Bot API server."},
      NULL},
     {{"proxy", OPTION_TEXT, BOT(proxy), NULL, 0, 0, NULL,
-      "http://host:port or socks5h://host:port."},
+      "A proxy on the way, http://host:port or socks5h://host:port."},
      NULL},
 };
 
@@ -79,6 +80,14 @@ static const struct reader_option alerts_options[] = {
     {{"bot", OPTION_TEXT, ALERTS(bot), NULL, 0, 0, NULL, "Name in bots."}, NULL},
     {{"chat", OPTION_INT, ALERTS(chat), NULL, INT64_MIN, INT64_MAX, NULL, "Chat id."}, NULL},
 };
+
+const struct config_section reader_top_sections[] = {
+    {"", "The top of the file.", top_options, COUNT_OF(top_options)},
+    {"http", "With this section or with bots the hub runs too, as a service named hub.",
+     http_options, COUNT_OF(http_options)},
+    {"bots.NAME", "One mapping for each bot.", bot_options, COUNT_OF(bot_options)},
+    {"alerts", "Where alerts go.", alerts_options, COUNT_OF(alerts_options)},
+    {0}};
 
 static int read_listen(struct reader *reader, const struct yaml_node *node, void *field) {
     struct http_config *http = field;
@@ -374,7 +383,16 @@ static int read_file(struct reader *reader, struct slice text, struct config *co
     return r < 0 || reader->errors->count ? -EINVAL : 0;
 }
 
-int config_locate(const char *path, const char *folder_run, char **ret_data, char **ret_run) {
+/* A scalar at the top of the file; text that cannot be filled in is as if it were not there. */
+static char *locate_text(struct reader *reader, const struct yaml_node *tree, const char *key,
+                         const char *fallback) {
+    const struct yaml_node *node = tree ? yaml_tree_get(tree, key) : NULL;
+    char *text = node ? reader_text(reader, node) : NULL;
+    return text ? text : text_copy(fallback);
+}
+
+int config_locate(const char *path, const char *folder_run, char **ret_data, char **ret_run,
+                  char **ret_timezone) {
     AUTO_FREE char *text = NULL;
     size_t size = 0;
     char resolved[PATH_MAX];
@@ -390,12 +408,10 @@ int config_locate(const char *path, const char *folder_run, char **ret_data, cha
     struct config config = {.folder = resolved};
     struct reader reader = {.errors = &errors, .file = path, .folder = resolved, .config = &config};
     (void)load_dotenv(&reader, resolved);
-    const struct yaml_node *data = NULL;
-    if (yaml_tree_parse((struct slice){text, size}, &tree, &problem) == 0)
-        data = yaml_tree_get(tree, "data");
-    config.data = data ? reader_text(&reader, data) : NULL;
-    if (!config.data)
-        config.data = text_copy("./data");
+    if (yaml_tree_parse((struct slice){text, size}, &tree, &problem) < 0)
+        tree = NULL;
+    config.data = locate_text(&reader, tree, "data", "./data");
+    *ret_timezone = locate_text(&reader, tree, "timezone", "UTC");
     settle_folders(&config, folder_run);
     *ret_data = config.data;
     *ret_run = config.run;

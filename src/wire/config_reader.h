@@ -5,6 +5,7 @@
 #include "base/option.h"
 #include "wire/config.h"
 #include "wire/config_files.h"
+#include "wire/config_sections.h"
 #include "wire/yaml_tree.h"
 
 struct reader {
@@ -28,6 +29,9 @@ struct reader_option {
     /* For OPTION_OTHER: gets the field at def.offset. */
     int (*read)(struct reader *reader, const struct yaml_node *node, void *field);
 };
+/* The tables of this file and the others, for the man page (config_sections.h). */
+extern const struct config_section reader_top_sections[], reader_service_sections[],
+    reader_trader_sections[]; /* each ends with a row without options */
 int reader_mapping(struct reader *reader, const struct yaml_node *node,
                    const struct reader_option *options, size_t count, void *target);
 /* Adds an error at the node (NULL: the file); always -EINVAL. */

@@ -44,6 +44,10 @@ static const struct reader_option trader_options[] = {
      read_decimal},
 };
 
+const struct config_section reader_trader_sections[] = {
+    {"trader", "The trading bot, a service of its own.", trader_options, COUNT_OF(trader_options)},
+    {0}};
+
 static void settle(struct trader_config *trader) {
     static const char *const urls[TRADE_MODES] = {
         [TRADE_PAPER] = "http://127.0.0.1:8090",

@@ -32,8 +32,8 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = ("holdfast", "holdfast-anchor", "holdfast-keeper", "holdfast-hub", "holdfast-sim",
-            "holdfast-trader")
+PROGRAMS = ("holdfast", "holdfast-top", "holdfast-anchor", "holdfast-keeper", "holdfast-hub",
+            "holdfast-sim", "holdfast-trader")
 POLL_SECONDS = 0.02
 # Sanitized programs on a busy machine are slow: no promise is tested by this number.
 PATIENCE_SECONDS = 20.0

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/table.h"
+#include <sysexits.h>
+
+const struct command commands[] = {
+    {"init", command_init, "", WORDS_NONE, "write a first holdfast.yaml here",
+     "Writes the config and a file .env beside it. Nothing that exists is overwritten.", false},
+    {"up", command_up, "", WORDS_NONE, "start everything and stay in the foreground",
+     "Starts the services in the order of their needs. SIGTERM or SIGINT stops them in reverse; a "
+     "second one stops at once. Services that an earlier run left behind are taken over as they "
+     "are.",
+     false},
+    {"down", command_down, "", WORDS_NONE, "stop everything, in order",
+     "Returns when everything has ended.", false},
+    {"status", command_status, "[SERVICE...]", WORDS_SERVICES,
+     "what runs and what does not, why, and what to do",
+     "With names also how these services ended before, with their last lines.", false},
+    {"top", command_top, "", WORDS_NONE, "the same and more, live in the terminal",
+     "Keys: arrows select; r restarts, s stops or starts, l shows the log of the selected one; "
+     "c, m, n, w, o sort by CPU, memory, name, the worst first, the order of the config; ? shows "
+     "all keys; q ends.",
+     false},
+    {"start", command_start, "SERVICE...", WORDS_SERVICES, "start services and what they need",
+     "The word all means every service but the hub.", false},
+    {"stop", command_stop, "SERVICE...", WORDS_SERVICES, "stop services and what needs them",
+     "The word all means every service but the hub.", false},
+    {"restart", command_restart, "SERVICE...", WORDS_SERVICES, "restart just these services",
+     "The word all means every service but the hub.", false},
+    {"reload", command_reload, "", WORDS_NONE, "apply a changed holdfast.yaml, all or nothing",
+     "Only services whose definition changed are restarted. With an error in the file nothing "
+     "changes.",
+     false},
+    {"upgrade", command_upgrade, "", WORDS_NONE,
+     "run the installed programs under the running services",
+     "Anchor and keeper are replaced, then the hub and the trader are restarted; no other service "
+     "notices. A program that does not run is not tried.",
+     false},
+    {"logs", command_logs, "[SERVICE...]", WORDS_SERVICES, "what services printed",
+     "Without a name: of all.", false},
+    {"events", command_events, "[SERVICE...]", WORDS_SERVICES,
+     "what happened: starts, exits, hangs, reloads", "Times are in the time zone of the config.",
+     false},
+    {"check", command_check, "", WORDS_NONE, "every error of the config at once", NULL, false},
+    {"doctor", command_doctor, "", WORDS_NONE, "what is wrong on this machine, and what to do",
+     NULL, false},
+    {"deploy", command_deploy, "SERVICE", WORDS_SERVICES,
+     "bring a new version of a service, or go back to the old",
+     "Pulls or unpacks, checks, restarts the service and waits until it stays ready; else the "
+     "former "
+     "version comes back. See deploy: in holdfast.yaml(5).",
+     false},
+    {"health", command_health, "", WORDS_NONE, "0 healthy or degraded, 1 down",
+     "Asks the hub on this machine; made for the health check of a container.", false},
+    {"sim", command_sim, "[OPTION...]", WORDS_ANY, "the simulator: Telegram without Telegram",
+     "Its options are its own: holdfast sim --help.", true},
+    {"help", command_help, "[COMMAND]", WORDS_COMMANDS, "this, or the help of one command", NULL,
+     false},
+    {"version", command_version, "", WORDS_NONE, "the version", NULL, false},
+    {"names", command_names, "", WORDS_NONE, NULL, NULL, false}, /* for completions */
+    {0}};
+
+#define CLI(field) offsetof(struct cli, field)
+#define FLAG(name, field, help)                                                                    \
+    { name, OPTION_BOOL, CLI(field), NULL, 0, 0, NULL, help }
+const struct command_option options[] = {
+    {FLAG("detach", detach, "in the background; returns when the keeper answers"), 'd', NULL, "up"},
+    {FLAG("replace", replace, "stop the one that runs with the same data folder first"), 0, NULL,
+     "up"},
+    {FLAG("follow", follow, "go on with what comes"), 'f', NULL, "logs events"},
+    {{"lines", OPTION_INT, CLI(lines), "20", 1, 1000000, NULL, "the last COUNT lines"},
+     'n',
+     "COUNT",
+     "logs events"},
+    {FLAG("online", online, "ask Telegram and the exchange too"), 0, NULL, "check doctor"},
+    {{"from", OPTION_TEXT, CLI(from), NULL, 0, 0, NULL, "an archive instead of pull"},
+     0,
+     "FILE",
+     "deploy"},
+    {FLAG("print", print, "show the config that holds, secrets masked"), 0, NULL, "check"},
+    {{"port", OPTION_PORT, CLI(port), NULL, 0, 0, NULL, "the hub's port; else found by itself"},
+     0,
+     "PORT",
+     "health"},
+    {FLAG("strict", strict, "degraded is 1 too"), 0, NULL, "health"},
+    {{"config", OPTION_TEXT, CLI(config_path), "holdfast.yaml", 0, 0, NULL,
+      "the config; else $HOLDFAST_CONFIG, else ./holdfast.yaml"},
+     'c',
+     "FILE",
+     NULL},
+    {{"run", OPTION_TEXT, CLI(run), NULL, 0, 0, NULL,
+      "the run folder; else one in /run or $XDG_RUNTIME_DIR"},
+     0,
+     "DIR",
+     NULL},
+    {FLAG("json", json, "the answer for programs, one JSON object a line"), 0, NULL, NULL},
+    {FLAG("help", help, "what the command does and takes"), 'h', NULL, NULL},
+    {{0}, 0, NULL, NULL}};
+
+const struct exit_code exit_codes[] = {
+    {0, "done"},
+    {1, "health: down, or degraded with --strict; doctor: something is wrong; deploy: gone back"},
+    {EX_USAGE, "wrong words; or the keeper refuses: no such service"},
+    {EX_NOINPUT, "the config, or a log, is not there"},
+    {EX_UNAVAILABLE, "nothing is running here; up: already running"},
+    {EX_SOFTWARE, "not up in time"},
+    {EX_OSERR, "the machine refuses: no process, no memory"},
+    {EX_OSFILE, "a program of the installation is missing"},
+    {EX_CANTCREAT, "a file or folder cannot be made or written"},
+    {EX_IOERR, "reading or writing failed"},
+    {EX_TEMPFAIL, "not done yet; down: still stopping after 5 minutes"},
+    {EX_CONFIG, "the config has errors"},
+    {0, NULL}};
+
+const struct name_help environment_variables[] = {
+    {"HOLDFAST_CONFIG", "the config, when -c is not given"},
+    {"XDG_RUNTIME_DIR", "where the run folder is made for anybody but root"},
+    {"NO_COLOR", "when set and not empty: no colours"},
+    {NULL, NULL}};
+
+const struct command *command_find(const char *name) {
+    for (const struct command *command = commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}
+
+static bool list_has(const char *list, const char *word) {
+    size_t size = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)); at += size)
+        if ((at == list || at[-1] == ' ') && (at[size] == ' ' || !at[size]))
+            return true;
+    return false;
+}
+
+bool option_belongs(const struct command_option *option, const struct command *command) {
+    if (command->has_own_options)
+        return false;
+    return !option->commands || list_has(option->commands, command->name);
+}
