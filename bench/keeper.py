@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keeper beside seven other supervisors: memory, wake-ups, time to a replacement, cold start, log capture,
 thousands of services. All with the same static program (keeper_service.c), which tells its first instruction;
-`bare` is a loop of fork and wait (keeper_bare.c): the kernel's part of the times."""
+`bare` is a loop of vfork and wait (keeper_bare.c): the kernel's part of the times."""
 import glob
 import os
 import subprocess
