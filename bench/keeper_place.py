@@ -110,7 +110,7 @@ class Place:
     def cannot(self, why):
         raise CannotRun(why)
 
-    def start(self, seconds=60):
+    def start(self, seconds=90):
         """All services run; returns milliseconds from the supervisor's exec to the last first instruction."""
         command = self.how(self)
         with open(self.path("output"), "wb") as output:
