@@ -14,7 +14,12 @@ struct cli {
     bool print;              /* check --print */
     bool strict;             /* health --strict */
     bool replace;            /* up --replace */
-    int64_t lines;           /* logs -n */
+    int64_t lines;           /* logs -n; 0: not said */
+    const char *since;       /* logs --since */
+    const char *until;       /* logs --until */
+    const char *grep;        /* logs --grep */
+    bool ignore_case;        /* logs -i */
+    bool timestamps;         /* logs -t */
     uint16_t port;           /* health --port; 0: found by itself */
     char **words;            /* what stands behind the command, NULL-ended */
 };
@@ -27,6 +32,7 @@ int command_stop(const struct cli *cli);
 int command_restart(const struct cli *cli);
 int command_reload(const struct cli *cli);
 int command_logs(const struct cli *cli);
+int command_log_level(const struct cli *cli);
 int command_check(const struct cli *cli);
 int command_health(const struct cli *cli);
 int command_sim(const struct cli *cli);
@@ -43,7 +49,7 @@ bool keeper_wait_gone(const char *run, int64_t wait_ms);
 /* Where the installation that the words mean has its folders; exits with a sentence when there is
  * no config. */
 struct places {
-    char *data, *run;
+    char *data, *run, *timezone;
 };
 struct places places_find(const struct cli *cli);
 void places_deinit(struct places *places);

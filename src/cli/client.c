@@ -109,7 +109,7 @@ bool keeper_wait_gone(const char *run, int64_t wait_ms) {
 
 struct places places_find(const struct cli *cli) {
     struct places places = {0};
-    int r = config_locate(cli->config_path, cli->run, &places.data, &places.run);
+    int r = config_locate(cli->config_path, cli->run, &places.data, &places.run, &places.timezone);
     if (r < 0)
         fatal(EX_NOINPUT,
               "%s: cannot be read: %s; `holdfast init` writes a first config, -c FILE "
@@ -121,6 +121,7 @@ struct places places_find(const struct cli *cli) {
 void places_deinit(struct places *places) {
     free(places->data);
     free(places->run);
+    free(places->timezone);
 }
 
 char *program_folder(void) {

@@ -21,7 +21,8 @@ static const struct command commands[] = {
     {"stop", command_stop, "SERVICE...", "stop services and what needs them"},
     {"restart", command_restart, "SERVICE...", "restart just these services"},
     {"reload", command_reload, "", "apply a changed holdfast.yaml, all or nothing"},
-    {"logs", command_logs, "[-f] [-n LINES] [SERVICE...]", "what services printed"},
+    {"logs", command_logs, "[-f] [-n LINES] [SERVICE...]", "what services printed; see below"},
+    {"log-level", command_log_level, "[LEVEL] [PROGRAM...]", "how much Holdfast itself logs"},
     {"check", command_check, "[--print]", "every error of the config at once"},
     {"health", command_health, "[--port N] [--strict]", "0 healthy or degraded, 1 down"},
     {"sim", command_sim, "[OPTION...]", "the simulator: Telegram without Telegram"},
@@ -36,6 +37,12 @@ static void print_help(void) {
          "  --run DIR  the run folder (else one in /run or $XDG_RUNTIME_DIR)\n"
          "  --json     the answer for programs\n"
          "  --help     this\n\n"
+         "logs: -f follow, -n LINES, -t with times, --since TIME, --until TIME, --grep REGEX "
+         "(POSIX\n"
+         "extended; -i: any case). TIME: 10m or 2h ago, 18:00 (the last), 2026-11-24, '2026-11-24\n"
+         "18:00', or ISO 8601 with a zone; without one it is in the config's timezone, as are the\n"
+         "times that -t shows (exact to a second or so). log-level: debug, info, warning, error;\n"
+         "without words it shows them.\n\n"
          "exit codes: 0 done, 64 wrong words, 69 not running or already running, 73 cannot be\n"
          "created, 78 wrong config (sysexits.h)");
 }
@@ -71,9 +78,11 @@ static bool read_flag(struct cli *cli, const char *word) {
     const struct {
         const char *name, *other;
         bool *flag;
-    } flags[] = {{"--json", "--json", &cli->json},       {"-f", "--follow", &cli->follow},
-                 {"-d", "--detach", &cli->detach},       {"--print", "--print", &cli->print},
-                 {"--strict", "--strict", &cli->strict}, {"--replace", "--replace", &cli->replace}};
+    } flags[] = {
+        {"--json", "--json", &cli->json},         {"-f", "--follow", &cli->follow},
+        {"-d", "--detach", &cli->detach},         {"--print", "--print", &cli->print},
+        {"--strict", "--strict", &cli->strict},   {"--replace", "--replace", &cli->replace},
+        {"-t", "--timestamps", &cli->timestamps}, {"-i", "--ignore-case", &cli->ignore_case}};
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
         if (strcmp(word, flags[i].name) == 0 || strcmp(word, flags[i].other) == 0) {
             *flags[i].flag = true;
@@ -93,6 +102,12 @@ static void read_words(struct cli *cli, int argc, char **argv) {
             cli->run = value_of(argv, &i);
         else if (strcmp(argv[i], "-n") == 0)
             cli->lines = number_of("-n", value_of(argv, &i), 1000000);
+        else if (strcmp(argv[i], "--since") == 0)
+            cli->since = value_of(argv, &i);
+        else if (strcmp(argv[i], "--until") == 0)
+            cli->until = value_of(argv, &i);
+        else if (strcmp(argv[i], "--grep") == 0)
+            cli->grep = value_of(argv, &i);
         else if (strcmp(argv[i], "--port") == 0)
             cli->port = (uint16_t)number_of("--port", value_of(argv, &i), 65535);
         else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -106,7 +121,7 @@ static void read_words(struct cli *cli, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     const char *config = getenv("HOLDFAST_CONFIG");
-    struct cli cli = {.config_path = config && *config ? config : "holdfast.yaml", .lines = 20};
+    struct cli cli = {.config_path = config && *config ? config : "holdfast.yaml"};
     log_open("holdfast");
     /* Options may stand before the command too. */
     int first = 1;

@@ -16,6 +16,7 @@ static void service_deinit(struct service_config *service) {
     free(service->folder);
     text_list_free(service->env);
     text_list_free(service->needs);
+    text_list_free(service->log_patterns);
     free(service->user);
     free(service->consumer);
     probe_deinit(&service->ready);
@@ -97,6 +98,12 @@ static bool restart_same(const struct restart_config *a, const struct restart_co
            a->retry_ms == b->retry_ms && a->give_up == b->give_up;
 }
 
+bool service_is_ours(const struct service_config *service) {
+    const char *word = service->argv && service->argv[0] ? service->argv[0] : "";
+    const char *name = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
+    return strcmp(name, "holdfast") == 0 || strncmp(name, "holdfast-", 9) == 0;
+}
+
 bool service_config_equal(const struct service_config *a, const struct service_config *b) {
     return text_same(a->name, b->name) && list_same(a->argv, b->argv) &&
            text_same(a->folder, b->folder) && list_same(a->env, b->env) &&
@@ -104,10 +111,8 @@ bool service_config_equal(const struct service_config *a, const struct service_c
            text_same(a->consumer, b->consumer) && a->umask == b->umask && a->nofile == b->nofile &&
            a->stop_signal == b->stop_signal && a->stop_timeout_ms == b->stop_timeout_ms &&
            a->start_timeout_ms == b->start_timeout_ms && a->watchdog_ms == b->watchdog_ms &&
-           a->critical == b->critical && a->part == b->part &&
-           a->log_bytes_max == b->log_bytes_max && a->log_files == b->log_files &&
-           probe_same(&a->ready, &b->ready) && probe_same(&a->health, &b->health) &&
-           restart_same(&a->restart, &b->restart);
+           a->critical == b->critical && a->part == b->part && probe_same(&a->ready, &b->ready) &&
+           probe_same(&a->health, &b->health) && restart_same(&a->restart, &b->restart);
 }
 
 static bool bot_same(const struct bot_config *a, const struct bot_config *b) {

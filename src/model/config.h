@@ -21,6 +21,9 @@ struct probe_config {
     int64_t failures;   /* in a row that make it unhealthy */
 };
 
+/* Of a service's log. */
+enum { LOG_PATTERN_BYTES_MIN = 3, LOG_PATTERN_BYTES_MAX = 64, LOG_PATTERNS_MAX = 16 };
+
 enum restart_mode { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
 struct restart_config {
@@ -55,9 +58,11 @@ struct service_config {
     struct probe_config ready;  /* kind NONE: ready once it runs */
     struct probe_config health; /* kind NONE: only the process is watched */
     struct restart_config restart;
-    int64_t log_bytes_max; /* one log file */
-    int64_t log_files;     /* the current one included */
-    int part;              /* enum service_part */
+    int64_t log_bytes_max;   /* one log file */
+    int64_t log_files;       /* the current one included */
+    char **log_patterns;     /* words that raise an event when it prints them */
+    int64_t log_cooldown_ms; /* after which the same word raises one again */
+    int part;                /* enum service_part */
 };
 
 struct bot_config {
@@ -114,7 +119,10 @@ struct config {
 struct config *config_free(struct config *config); /* NULL is fine; wipes secrets */
 const struct service_config *config_service(const struct config *config, const char *name);
 const struct bot_config *config_bot(const struct config *config, const char *name);
-/* Same definition: a reload leaves the running process alone. */
+/* Whether it runs a program of Holdfast: hub, trader, simulator. */
+bool service_is_ours(const struct service_config *service);
+/* Same definition: a reload leaves the running process alone. How its log is kept is no part of it:
+ * that changes under a running process. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b);
 /* Whether all that a service of this part reads beside its own definition is the same: a reload
  * then leaves it alone. The hub reads bots, http and alerts; the trader its own section and its

@@ -370,7 +370,8 @@ static int read_file(struct reader *reader, struct slice text, struct config *co
     return r < 0 || reader->errors->count ? -EINVAL : 0;
 }
 
-int config_locate(const char *path, const char *folder_run, char **ret_data, char **ret_run) {
+int config_locate(const char *path, const char *folder_run, char **ret_data, char **ret_run,
+                  char **ret_timezone) {
     AUTO_FREE char *text = NULL;
     size_t size = 0;
     char resolved[PATH_MAX];
@@ -395,6 +396,10 @@ int config_locate(const char *path, const char *folder_run, char **ret_data, cha
     settle_folders(&config, folder_run);
     *ret_data = config.data;
     *ret_run = config.run;
+    const struct yaml_node *zone = tree ? yaml_tree_get(tree, "timezone") : NULL;
+    *ret_timezone = zone ? reader_text(&reader, zone) : NULL;
+    if (!*ret_timezone)
+        *ret_timezone = text_copy("UTC");
     yaml_tree_free(tree);
     reader_deinit(&reader);
     config_errors_deinit(&errors);

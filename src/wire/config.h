@@ -33,7 +33,7 @@ MUST_CHECK int config_load_files(const char *path, const char *folder_run,
 /* Only where things are, also from a file that has errors elsewhere: who controls what runs must
  * not be locked out by a half-edited config. The caller frees both. */
 MUST_CHECK int config_locate(const char *path, const char *folder_run, char **ret_data,
-                             char **ret_run);
+                             char **ret_run, char **ret_timezone);
 /* The usual start of a program: loads, or prints every error and exits (78, or 66 if unreadable).
  * Registers the secrets for masking. */
 struct config *config_load_or_exit(const char *path, const char *folder_run);
