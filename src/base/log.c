@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,14 +11,33 @@
 
 enum { LINE_BYTES_MAX = 4096 };
 static const char *program_name = "holdfast";
-static enum log_level level_max = LOG_INFO;
+const char *const log_level_names[] = {"error", "warning", "info", "debug", NULL};
+static int level_fd = -1;
 
 void log_open(const char *program) {
+    const char *run = getenv("HOLDFAST_RUN"), *service = getenv("HOLDFAST_SERVICE");
     program_name = program;
+    if (!run || !service || strchr(service, '/'))
+        return;
+    AUTO_FREE char *path = text_format("%s/level/%s", run, service);
+    log_follow_level(path);
 }
 
-void log_set_level(enum log_level level) {
-    level_max = level;
+void log_follow_level(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (level_fd >= 0)
+        close(level_fd);
+    level_fd = fd;
+}
+
+static enum log_level level_max(void) {
+    char letter = 0;
+    if (level_fd < 0 || pread(level_fd, &letter, 1, 0) != 1)
+        return LOG_INFO;
+    for (int i = 0; log_level_names[i]; i++)
+        if (letter == log_level_names[i][0])
+            return (enum log_level)i;
+    return LOG_INFO;
 }
 
 /* A terminal that is held, a pipe that nobody reads: a line is rather lost, and counted, than a
@@ -62,15 +82,14 @@ static int begin_for_person(enum log_level level, char *ret) {
 }
 
 static int begin_for_file(enum log_level level, char *ret) {
-    static const char *const names[] = {"error", "warning", "info", "debug"};
     char now[CLOCK_TEXT_BYTES];
     clock_format(clock_wall_ms(), now);
-    return snprintf(ret, LINE_BYTES_MAX, "%s %s %s: ", now, names[level], program_name);
+    return snprintf(ret, LINE_BYTES_MAX, "%s %s %s: ", now, log_level_names[level], program_name);
 }
 
 void log_line(enum log_level level, const char *format, ...) {
     static int terminal = -1;
-    if (level > level_max)
+    if (level > LOG_ERROR && level > level_max())
         return;
     if (terminal < 0)
         terminal = isatty(STDERR_FILENO);

@@ -19,6 +19,11 @@ struct cli {
     char *from;        /* deploy --from; NULL: not given */
     bool replace;      /* up --replace */
     int64_t lines;     /* logs -n, events -n */
+    char *since;       /* logs --since */
+    char *until;       /* logs --until */
+    char *grep;        /* logs --grep */
+    bool ignore_case;  /* logs -i */
+    bool timestamps;   /* logs -t */
     uint16_t port;     /* health --port; 0: found by itself */
     char **words;      /* what stands behind the command, NULL-ended */
     bool nothing;      /* no command was given, nor --help */
@@ -35,6 +40,7 @@ int command_reload(const struct cli *cli);
 int command_upgrade(const struct cli *cli);
 int command_logs(const struct cli *cli);
 int command_events(const struct cli *cli);
+int command_log_level(const struct cli *cli);
 int command_check(const struct cli *cli);
 int command_health(const struct cli *cli);
 int command_sim(const struct cli *cli);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -128,30 +129,50 @@ static void print_start(const struct config *config) {
             config->service_count, config->service_count == 1 ? "" : "s", config->data);
 }
 
+/* What was said before any keeper could put it into the log. */
+static void print_what_is_there(int fd) {
+    char bytes[65536];
+    struct pollfd there = {.fd = fd, .events = POLLIN};
+    ssize_t n = poll(&there, 1, 0) > 0 ? read(fd, bytes, sizeof bytes) : 0;
+    if (n > 0)
+        (void)!write(STDERR_FILENO, bytes, (size_t)n);
+}
+
 /* The parent waits until the keeper answers, so that what follows on the same line finds it. */
-static int wait_for_child(const struct config *config, pid_t pid) {
+static int wait_for_child(const struct config *config, pid_t pid, int output) {
     int64_t end = clock_ms() + DETACH_MS_MAX;
     while (clock_ms() < end) {
         int status = 0;
         AUTO_FD int fd = keeper_connect(config->run);
         if (fd >= 0)
             return 0;
-        if (waitpid(pid, &status, WNOHANG) == pid)
+        if (waitpid(pid, &status, WNOHANG) == pid) {
+            print_what_is_there(output);
             return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+        }
         poll(NULL, 0, 10);
     }
+    print_what_is_there(output);
     fprintf(stderr, "holdfast: not up after 15 s; see %s/logs/holdfast.log\n", config->data);
     return EX_SOFTWARE;
 }
 
-static void redirect_output(const struct config *config) {
-    AUTO_FREE char *folder = path_join(config->data, "logs");
-    AUTO_FREE char *path = path_join(folder, "holdfast.log");
-    int r = folder_make(folder, 0750);
-    int fd = r < 0 ? r : open(path, O_WRONLY | O_CREAT | O_APPEND, 0640);
-    int null = open("/dev/null", O_RDONLY);
-    if (fd < 0 || null < 0)
+/* A FIFO that the keeper reads into logs/holdfast.log like the log of a service: rotated, and a
+ * disk that hangs stops nobody. Open for both ways, so that what is in it outlives a keeper. */
+static int open_output(const struct config *config) {
+    AUTO_FREE char *folder = path_join(config->run, "log");
+    AUTO_FREE char *path = path_join(folder, "holdfast.fifo");
+    int r = folder_make(folder, 0711);
+    if (r == 0 && mkfifo(path, 0600) < 0 && errno != EEXIST)
+        r = -errno;
+    int fd = r < 0 ? r : open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
         fatal(EX_CANTCREAT, "%s cannot be opened: %s", path, strerror(r < 0 ? -r : errno));
+    return fd;
+}
+
+static void redirect_output(int fd) {
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     dup2(null, STDIN_FILENO);
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
@@ -183,16 +204,17 @@ int command_up(const struct cli *cli) {
     make_folder(config->run, 0711, "run");
     int lock = take_lock(config, cli->replace);
     if (cli->detach) {
+        int output = open_output(config);
         pid_t pid = fork(); /* the lock goes along */
         if (pid != 0) {
-            int code = pid < 0 ? EX_OSERR : wait_for_child(config, pid);
+            int code = pid < 0 ? EX_OSERR : wait_for_child(config, pid, output);
             if (cli->json)
                 printf("{\"up\":%s}\n", code == 0 ? "true" : "false");
             config_free(config);
             return code;
         }
         setsid();
-        redirect_output(config);
+        redirect_output(output);
     }
     end_lost_keeper(config);
     write_holder(lock);

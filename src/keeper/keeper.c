@@ -156,17 +156,32 @@ static void set_timer(struct keeper *keeper) {
 static void tell_log_troubles(struct keeper *keeper) {
     for (size_t i = 0; i < keeper->services.count; i++) {
         struct unit *unit = keeper->units[i];
-        int error = unit->log ? service_log_error(unit->log) : 0;
-        if ((error < 0) == unit->log_trouble)
+        const char *trouble = unit->log ? service_log_trouble(unit->log) : NULL;
+        if (!trouble == !unit->log_trouble)
             continue;
-        unit->log_trouble = error < 0;
+        unit->log_trouble = trouble;
         char text[SERVICE_TEXT_BYTES];
         text_print(text, sizeof text, "%s; %lld bytes were dropped so far",
-                   error < 0 ? strerror(-error) : "its log is written again",
+                   trouble ? trouble : "its log is written again",
                    (long long)service_log_dropped(unit->log));
         events_add(keeper, keeper->services.list[i].config->name,
-                   error < 0 ? "log_failing" : "log_recovered", text);
+                   trouble ? "log_failing" : "log_recovered", text);
     }
+}
+
+/* A word that raises an event, in the log of a service. */
+static void tell_found(void *context, const struct log_found *found) {
+    char text[SERVICE_TEXT_BYTES], cooldown[TEXT_DURATION_BYTES];
+    text_from_duration(found->cooldown_ms, cooldown);
+    if (found->line)
+        text_print(text, sizeof text, "%s: %s", found->pattern, found->line);
+    else
+        text_print(text, sizeof text, "%s: %lld%s more line%s with it in %s", found->pattern,
+                   (long long)found->more, found->more == LOG_WATCH_COUNT_MAX ? " or more" : "",
+                   found->more == 1 ? "" : "s", cooldown);
+    json_t *more = json_pack("{s:s,s:s?,s:I}", "pattern", found->pattern, "line", found->line,
+                             "more", (json_int_t)found->more);
+    events_add_with(context, found->service, "log_pattern", text, more);
 }
 
 /* What changed is written down; only then the anchor may forget the exits it came from. */
@@ -207,9 +222,20 @@ void keeper_down(struct keeper *keeper, bool at_once, int exit_code) {
 
 /* ---- units ---- */
 
+enum { OWN_LOG_BYTES_MAX = 10 << 20, OWN_LOG_FILES = 5 };
+
 uid_t keeper_owner_of(const struct service_config *config) {
     struct passwd *entry = config->user ? getpwnam(config->user) : NULL;
     return entry && geteuid() == 0 ? entry->pw_uid : geteuid();
+}
+
+struct service_log_options keeper_log_options(const struct service_config *config) {
+    return (struct service_log_options){.name = config->name,
+                                        .bytes_max = config->log_bytes_max,
+                                        .files = config->log_files,
+                                        .owner = keeper_owner_of(config),
+                                        .patterns = config->log_patterns,
+                                        .cooldown_ms = config->log_cooldown_ms};
 }
 
 /* A log that cannot be opened stops nothing: the service runs with /dev/null and that is said. */
@@ -218,17 +244,16 @@ bool keeper_open_unit(struct keeper *keeper, size_t index) {
     const struct service_config *config = keeper->services.list[index].config;
     AUTO_FREE char *run = path_join(keeper->run, "log");
     AUTO_FREE char *logs = path_join(keeper->config->data, "logs");
-    struct service_log_options options = {.name = config->name,
-                                          .folder_run = run,
-                                          .folder_logs = logs,
-                                          .bytes_max = config->log_bytes_max,
-                                          .files = config->log_files,
-                                          .owner = keeper_owner_of(config)};
+    struct service_log_options options = keeper_log_options(config);
+    options.folder_run = run;
+    options.folder_logs = logs;
     unit->keeper = keeper;
     unit->index = index;
     unit->slot = unit->hook_slot = unit->probe_slot = unit->main_slot = SLOT_NONE;
     jobs_open_unit(unit);
-    int r = service_log_open(keeper->logs, &keeper->loop, &options, &unit->log);
+    if (service_is_ours(config))
+        levels_make(keeper, config->name);
+    int r = service_log_open(keeper->logs, &options, &unit->log);
     if (r < 0)
         log_error("service %s: its log in %s cannot be opened: %s; it runs without", config->name,
                   logs, strerror(-r));
@@ -253,7 +278,7 @@ void keeper_close_unit(struct unit *unit) {
 /* ---- start and end ---- */
 
 static void make_folders(const struct keeper *keeper) {
-    const char *const names[] = {"log", "state", "notify", "deaths"};
+    const char *const names[] = {"log", "state", "notify", "deaths", "level"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         AUTO_FREE char *path = path_join(keeper->run, names[i]);
         int r = folder_make(path, 0711);
@@ -266,9 +291,32 @@ static void make_folders(const struct keeper *keeper) {
         log_error("%s cannot be made: %s; services run without logs", logs, strerror(-r));
 }
 
+/* `up -d` made our output a FIFO: what the anchor and we say is a log like any other, rotated, and
+ * no disk that hangs ever stops us. */
+static void open_own_log(struct keeper *keeper) {
+    AUTO_FREE char *run = path_join(keeper->run, "log");
+    AUTO_FREE char *logs = path_join(keeper->config->data, "logs");
+    AUTO_FREE char *fifo = path_join(run, "holdfast.fifo");
+    struct stat ours, found;
+    if (fstat(STDERR_FILENO, &ours) < 0 || stat(fifo, &found) < 0 || ours.st_ino != found.st_ino ||
+        ours.st_dev != found.st_dev)
+        return;
+    struct service_log_options options = {.name = "holdfast",
+                                          .folder_run = run,
+                                          .folder_logs = logs,
+                                          .bytes_max = OWN_LOG_BYTES_MAX,
+                                          .files = OWN_LOG_FILES,
+                                          .owner = geteuid()};
+    int r = service_log_open(keeper->logs, &options, &keeper->own_log);
+    if (r < 0)
+        events_add(keeper, "", "log_failing", strerror(-r));
+}
+
 static void open_all(struct keeper *keeper) {
     keeper->loop.data = keeper;
     keeper->logs = log_writer_new(&keeper->loop);
+    log_writer_on_found(keeper->logs, tell_found, keeper);
+    open_own_log(keeper);
     keeper->events = events_open(keeper->run);
     services_init(&keeper->services, keeper->config);
     keeper->units = memory_array(keeper->services.count, sizeof *keeper->units);
@@ -299,12 +347,14 @@ static void close_all(struct keeper *keeper) {
     for (size_t i = 0; i < keeper->services.count; i++)
         if (keeper->units[i]->log)
             service_log_flush(keeper->units[i]->log, false);
+    if (keeper->own_log)
+        service_log_flush(keeper->own_log, false);
     keeper->logs = log_writer_free(keeper->logs, LAST_LINES_MS);
     for (size_t i = 0; i < keeper->services.count; i++)
-        if (keeper->units[i]->log_trouble)
+        if (keeper->units[i]->log && service_log_trouble(keeper->units[i]->log))
             log_warning("%s: its last lines could not be written: %s",
                         keeper->services.list[i].config->name,
-                        strerror(-service_log_error(keeper->units[i]->log)));
+                        service_log_trouble(keeper->units[i]->log));
     keeper->events = events_close(keeper->events);
 }
 
@@ -373,6 +423,7 @@ int keeper_run(const char *run, const char *config_path) {
     signal(SIGTTOU, SIG_IGN); /* we speak to the terminal from the background: `stty tostop` */
     uv_loop_init(&keeper.loop);
     make_folders(&keeper);
+    levels_open(&keeper);
     open_all(&keeper);
     uv_run(&keeper.loop, UV_RUN_DEFAULT);
     close_all(&keeper);

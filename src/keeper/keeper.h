@@ -56,6 +56,7 @@ struct keeper {
     struct services services;
     struct unit **units; /* services.count of them; each stays in its place through a reload */
     struct log_writer *logs;
+    struct service_log *own_log; /* of `up -d`; NULL: we speak to a terminal, a journal, ... */
     uv_timer_t timer, look_timer;
     uv_prepare_t before_sleep;
     uv_check_t after_events;
@@ -87,6 +88,7 @@ void keeper_look_at_clock(struct keeper *keeper);
 void keeper_down(struct keeper *keeper, bool at_once, int exit_code);
 bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index);
 uid_t keeper_owner_of(const struct service_config *config); /* the user it runs as */
+struct service_log_options keeper_log_options(const struct service_config *config);
 bool keeper_open_unit(struct keeper *keeper, size_t index);
 void keeper_open_notify(struct keeper *keeper, size_t index);
 void keeper_close_unit(struct unit *unit);
@@ -127,6 +129,9 @@ struct events *events_open(const char *run);
 struct events *events_close(struct events *events);
 /* Keeps it and tells everybody who listens. */
 void events_add(struct keeper *keeper, const char *service, const char *what, const char *text);
+/* The same with fields of its own beside the text; `more` is taken. */
+void events_add_with(struct keeper *keeper, const char *service, const char *what, const char *text,
+                     json_t *more);
 /* Calls `each` with every kept event above `after`, as a line of JSON. */
 void events_since(const struct events *events, int64_t after,
                   void (*each)(void *context, struct slice line), void *context);
@@ -153,6 +158,13 @@ char *notify_socket_path(const struct keeper *keeper, const char *name);
 void probe_start(struct unit *unit, int which);
 void probe_cancel(struct unit *unit);
 void probe_exec_ended(struct unit *unit, int status);
+
+/* keeper_levels.c: how much our own programs log; see log_follow_level() */
+void levels_open(struct keeper *keeper);
+void levels_make(struct keeper *keeper, const char *name); /* of a service of ours, once */
+/* Sets what "programs" (all: none named) and "level" of the request say; the levels that hold then,
+ * or NULL with a sentence in *ret_why, which the caller frees. */
+json_t *levels_answer(struct keeper *keeper, const json_t *request, char **ret_why);
 
 /* keeper_tree.c: kills what is left of a service after its main process; returns how many */
 int tree_sweep(const struct keeper *keeper, const char *name, pid_t session);

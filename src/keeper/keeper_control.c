@@ -86,10 +86,7 @@ static json_t *service_json(struct keeper *keeper, size_t index) {
     if (unit->log)
         json_object_set_new(object, "log_dropped_bytes",
                             json_integer(service_log_dropped(unit->log)));
-    const char *log_error = !unit->log ? "it has no log"
-                            : service_log_error(unit->log) < 0
-                                ? strerror(-service_log_error(unit->log))
-                                : NULL;
+    const char *log_error = unit->log ? service_log_trouble(unit->log) : "it has no log";
     if (log_error)
         json_object_set_new(object, "log_error", json_string(log_error));
     jobs_add_status(object, service);
@@ -281,6 +278,15 @@ static void on_reload(const struct question *question) {
     config_errors_deinit(&errors);
 }
 
+static void on_log_level(const struct question *question) {
+    AUTO_FREE char *why = NULL;
+    json_t *levels = levels_answer(question->keeper, question->request, &why);
+    if (levels)
+        answer(question, json_pack("{s:o}", "levels", levels));
+    else
+        refuse(question, "log_level", why);
+}
+
 /* ---- events ---- */
 
 static void send_event(void *context, struct slice line) {
@@ -307,10 +313,11 @@ void control_tell_event(struct control *control, struct slice line) {
 static const struct {
     const char *name;
     void (*handle)(const struct question *question);
-} handlers[] = {{"status", on_status},   {"start", on_start},  {"stop", on_stop},
-                {"restart", on_restart}, {"down", on_down},    {"reload", on_reload},
-                {"events", on_events},   {"ping", on_ping},    {"upgrade", on_upgrade},
-                {"figures", on_figures}, {"doctor", on_doctor},  {"note", on_note}};
+} handlers[] = {{"status", on_status},      {"start", on_start},   {"stop", on_stop},
+                {"restart", on_restart},    {"down", on_down},     {"reload", on_reload},
+                {"events", on_events},      {"ping", on_ping},     {"upgrade", on_upgrade},
+                {"figures", on_figures},    {"doctor", on_doctor}, {"note", on_note},
+                {"log_level", on_log_level}};
 
 static void on_line(void *context, struct line_connection *connection, struct slice line) {
     struct control *control = context;

@@ -73,9 +73,9 @@ struct events *events_close(struct events *events) {
 }
 
 static void say(const char *service, const char *what, const char *text) {
-    static const char *const grave[] = {"failed",      "unhealthy",  "exited",
-                                        "memory_high", "cpu_high",   "disk_high",
-                                        "job_failed",  "job_missed", "development_flag"};
+    static const char *const grave[] = {
+        "failed",    "unhealthy",  "exited",     "memory_high",      "cpu_high",
+        "disk_high", "job_failed", "job_missed", "development_flag", "log_pattern"};
     enum log_level level = LOG_INFO;
     for (size_t i = 0; i < COUNT_OF(grave); i++)
         if (strcmp(what, grave[i]) == 0)
@@ -87,12 +87,20 @@ static void say(const char *service, const char *what, const char *text) {
 }
 
 void events_add(struct keeper *keeper, const char *service, const char *what, const char *text) {
+    events_add_with(keeper, service, what, text, NULL);
+}
+
+void events_add_with(struct keeper *keeper, const char *service, const char *what, const char *text,
+                     json_t *more) {
     struct events *events = keeper->events;
     char now[CLOCK_TEXT_BYTES];
     clock_format(clock_wall_ms(), now);
     json_t *object =
         json_pack("{s:{s:I,s:s,s:s,s:s,s:s}}", "event", "number", (json_int_t)++events->last,
                   "time", now, "service", service, "what", what, "text", text);
+    if (more)
+        json_object_update_missing(json_object_get(object, "event"), more);
+    json_decref(more);
     char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     say(service, what, text);

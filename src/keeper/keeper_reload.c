@@ -60,12 +60,16 @@ static void stop_probes(struct keeper *keeper) {
     }
 }
 
+static void refit_log(struct keeper *keeper, size_t index) {
+    struct service_log_options options = keeper_log_options(keeper->services.list[index].config);
+    if (keeper->units[index]->log)
+        service_log_refit(keeper->units[index]->log, &options);
+}
+
 static void refit_unit(struct keeper *keeper, size_t index) {
     struct unit *unit = keeper->units[index];
     const struct service_config *config = keeper->services.list[index].config;
-    if (unit->log)
-        service_log_refit(unit->log, config->log_bytes_max, config->log_files,
-                          keeper_owner_of(config));
+    refit_log(keeper, index);
     keeper_open_notify(keeper, index);
     if (!notify_socket_used(config))
         unit->notify = notify_socket_close(unit->notify);
@@ -89,6 +93,7 @@ static void apply_change(struct keeper *keeper, size_t index, enum change change
         kind =
             was_job && service_is_job(service->config) ? SERVICE_EVENT_UP : SERVICE_EVENT_RESTART;
     } else if (change == CHANGE_NONE) {
+        refit_log(keeper, index);
         return;
     }
     keeper_event(keeper, (struct service_event){.kind = kind, .index = index});

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "keeper/log_file.h"
 #include "keeper/log_ring.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -14,87 +15,55 @@
 #include <unistd.h>
 
 enum { READ_BYTES_A_TURN = 512 * 1024, RETRY_MS = 1000, NOTE_BYTES = 160 };
+/* Closed by the loop: the writer writes the rest, however long its disk takes, and lets it go. */
+enum log_state { LOG_OPEN, LOG_CLOSED, LOG_GONE };
 
 struct service_log {
     struct log_writer *writer;
     struct log_ring ring;
-    char *name, *fifo, *path; /* path: of the current log file */
+    char *name, *fifo;
     int fifo_fd;
-    uv_poll_t poll;
+    uv_poll_t *poll;   /* NULL: closed */
     bool owes_newline; /* the service ended in the middle of a line */
     char last_byte;
     char tail[2 * LOG_TAIL_BYTES];
     size_t tail_size;
     int64_t full_since_ms; /* ring full; 0: it is not */
     bool dropping;         /* reads and drops, because the disk does not move */
+    bool hung;             /* and has not for long, since it last moved then: */
+    int64_t hung_moved_ms;
+    struct log_watch *watch_told; /* the newest; its first line and its counts are told from here */
     /* shared with the writer thread */
     _Atomic bool waiting; /* the loop does not read: the ring is full */
     _Atomic int error;
     _Atomic int64_t moved_ms; /* the writer last got bytes to the disk */
     _Atomic int64_t bytes_max, files;
+    /* guarded by the writer's mutex */
+    enum log_state state;
+    bool watch_changed;
+    struct log_watch *watch_offered;
+    struct service_log *next; /* in writer->logs; changed by the loop's thread */
     /* writer thread only */
-    int fd;
-    int64_t size;
-    struct service_log *next; /* in writer->logs */
+    struct log_file file;
+    struct log_watch *watch;
 };
 
 struct log_writer {
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards logs and the flags below */
+    pthread_mutex_t mutex; /* guards logs and the flags below; never held while a disk works */
     pthread_cond_t wake, idle;
     struct service_log *logs;
-    struct service_log *current; /* in the writer's hands */
     bool work, end, ended;
-    uv_async_t room;     /* the ring of a waiting log may have room again */
+    uv_async_t room; /* news for the loop: room in the ring of a waiting log, a word found, ... */
     uv_timer_t patience; /* runs while some log waits for room */
+    uv_timer_t cooldown; /* the next end of one */
+    log_found_fn found;
+    void *found_context;
     uv_loop_t *loop;
     char chunk[LOG_WRITE_BYTES + 1];
 };
 
 /* ---- writer thread: ring to file ---- */
-
-static int open_log_file(struct service_log *log) {
-    AUTO_FREE char *next = text_format("%s.next", log->path);
-    if (access(log->path, F_OK) < 0 && access(next, F_OK) == 0 && rename(next, log->path) < 0)
-        return -errno;
-    AUTO_FD int fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    struct stat found;
-    if (fd < 0 || fstat(fd, &found) < 0)
-        return -errno;
-    log->size = found.st_size;
-    log_ring_bind(&log->ring, (uint64_t)found.st_ino, (uint64_t)found.st_size);
-    log->fd = take_fd(&fd);
-    return 0;
-}
-
-static void shift_old_files(const struct service_log *log) {
-    int64_t files = log->files;
-    for (int64_t i = files - 1; i >= 1; i--) {
-        AUTO_FREE char *to = text_format("%s.%lld", log->path, (long long)i);
-        AUTO_FREE char *from =
-            i == 1 ? text_copy(log->path) : text_format("%s.%lld", log->path, (long long)i - 1);
-        (void)rename(from, to);
-    }
-    if (files == 1)
-        unlink(log->path);
-}
-
-/* The new file's inode is known to the ring before any name changes: a kill in between is seen. */
-static int rotate(struct service_log *log) {
-    AUTO_FREE char *next = text_format("%s.next", log->path);
-    AUTO_FD int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
-    struct stat made;
-    if (fd < 0 || fstat(fd, &made) < 0)
-        return -errno;
-    log_ring_announce(&log->ring, (uint64_t)made.st_ino);
-    shift_old_files(log);
-    if (rename(next, log->path) < 0)
-        return -errno;
-    close(log->fd);
-    log->fd = take_fd(&fd);
-    log->size = 0;
-    return 0;
-}
 
 /* Whole lines only. One longer than a write is cut, at a blank if there is one near, so that a
  * secret stays in one piece for the mask. */
@@ -109,39 +78,17 @@ static size_t cut_at_line(const char *chunk, size_t size) {
     return blank ? (size_t)(blank - chunk) + 1 : size;
 }
 
-/* What still fits the current file, in whole lines; a single line longer than a file goes alone. */
-static size_t cut_to_file(const struct service_log *log, const char *chunk, size_t size) {
-    int64_t room = log->bytes_max - log->size;
-    if ((int64_t)size <= room)
-        return size;
-    const char *last = room > 0 ? memrchr(chunk, '\n', (size_t)room) : NULL;
-    if (last)
-        return (size_t)(last - chunk) + 1;
-    const char *first = log->size == 0 ? memchr(chunk, '\n', size) : NULL;
-    return log->size > 0 ? 0 : first ? (size_t)(first - chunk) + 1 : size;
-}
-
-/* Removed from outside: what is written to it now nobody would ever read. */
-static bool file_is_gone(const struct service_log *log) {
-    struct stat found;
-    return fstat(log->fd, &found) == 0 && found.st_nlink == 0;
-}
-
+/* Masked before the disk and before anybody looks for words in it. */
 static int write_some(struct service_log *log, char *chunk, size_t size) {
-    size_t fits = cut_to_file(log, chunk, size);
-    if (fits == 0 || file_is_gone(log)) {
-        int r = rotate(log);
-        if (r < 0)
-            return r;
-        fits = cut_to_file(log, chunk, size);
-    }
-    secret_mask(chunk, fits);
-    ssize_t n = write(log->fd, chunk, fits);
+    secret_mask(chunk, size);
+    ssize_t n = log_file_write(&log->file, &log->ring, (struct slice){chunk, size}, log->bytes_max,
+                               log->files);
     if (n < 0)
-        return -errno;
-    log->size += n;
+        return (int)n;
     log_ring_written(&log->ring, (size_t)n);
     log->moved_ms = clock_ms();
+    if (log_watch_scan(log->watch, (struct slice){chunk, (size_t)n}))
+        uv_async_send(&log->writer->room);
     return 0;
 }
 
@@ -170,6 +117,30 @@ static void writer_sleep(struct log_writer *writer, bool trouble) {
     }
 }
 
+static void take_new_watch(struct service_log *log) {
+    if (!log->watch_changed)
+        return;
+    log->watch_changed = false;
+    free(log->watch);
+    log->watch = TAKE(log->watch_offered);
+}
+
+/* In the writer's hands, the mutex open: its disk may hang. */
+static void drain(struct service_log *log) {
+    struct log_writer *writer = log->writer;
+    while (drain_once(log, writer->chunk))
+        if (log->waiting)
+            uv_async_send(&writer->room);
+}
+
+/* A closed log leaves once all is written, or with an error: the ring keeps the rest. */
+static void let_go(struct service_log *log) {
+    log_ring_close(&log->ring);
+    log_file_close(&log->file);
+    log->state = LOG_GONE;
+    uv_async_send(&log->writer->room);
+}
+
 static void *writer_main(void *context) {
     struct log_writer *writer = context;
     pthread_mutex_lock(&writer->mutex);
@@ -177,15 +148,16 @@ static void *writer_main(void *context) {
         bool trouble = false;
         writer->work = false;
         for (struct service_log *log = writer->logs; log; log = log->next) {
-            writer->current = log;
+            if (log->state == LOG_GONE)
+                continue;
+            bool closed = log->state == LOG_CLOSED;
+            take_new_watch(log);
             pthread_mutex_unlock(&writer->mutex);
-            while (drain_once(log, writer->chunk))
-                if (log->waiting)
-                    uv_async_send(&writer->room);
+            drain(log);
             pthread_mutex_lock(&writer->mutex);
-            trouble |= log->error != 0;
-            writer->current = NULL;
-            pthread_cond_broadcast(&writer->idle);
+            trouble |= log->error != 0 && !closed;
+            if (closed && log->state == LOG_CLOSED)
+                let_go(log);
         }
         writer_sleep(writer, trouble);
     }
@@ -256,6 +228,8 @@ static void drop_some(struct service_log *log) {
     if (n <= 0)
         return;
     keep_tail(log, scratch, (size_t)n);
+    log->hung_moved_ms = log->moved_ms;
+    log->hung = clock_ms() - log->hung_moved_ms >= LOG_HANGS_MS;
     log_ring_losses(&log->ring)->all += n;
     log_ring_losses(&log->ring)->unsaid += n;
 }
@@ -269,7 +243,7 @@ static void watch_waiting(struct log_writer *writer) {
 }
 
 static void wait_for_room(struct service_log *log) {
-    uv_poll_stop(&log->poll);
+    uv_poll_stop(log->poll);
     log->full_since_ms = log->full_since_ms ? log->full_since_ms : clock_ms();
     log->waiting = true;
     watch_waiting(log->writer);
@@ -318,7 +292,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 static void resume(struct service_log *log) {
     log->waiting = false;
     log->full_since_ms = 0;
-    uv_poll_start(&log->poll, UV_READABLE, on_readable);
+    uv_poll_start(log->poll, UV_READABLE, on_readable);
 }
 
 /* Room again, or patience is over: then read on and drop. */
@@ -326,7 +300,7 @@ static void look_at_waiting(struct log_writer *writer) {
     int64_t now = clock_ms();
     bool still = false;
     for (struct service_log *log = writer->logs; log; log = log->next) {
-        if (!log->waiting)
+        if (!log->waiting || !log->poll)
             continue;
         int64_t since = log->moved_ms > log->full_since_ms ? log->moved_ms : log->full_since_ms;
         log->dropping = now - since >= LOG_PATIENCE_MS;
@@ -343,8 +317,60 @@ static void on_patience(uv_timer_t *timer) {
     look_at_waiting(timer->data);
 }
 
+static void on_cooldown(uv_timer_t *timer);
+
+/* The words that were found, and the cooldowns that have ended. */
+static void tell_found(struct log_writer *writer) {
+    int64_t next = 0, now = clock_ms();
+    for (struct service_log *log = writer->logs; log && writer->found; log = log->next) {
+        if (!log->poll)
+            continue;
+        int64_t due =
+            log_watch_tell(log->watch_told, log->name, now, writer->found, writer->found_context);
+        next = due && (!next || due < next) ? due : next;
+    }
+    uv_update_time(writer->loop);
+    if (next)
+        uv_timer_start(&writer->cooldown, on_cooldown, next > now ? (uint64_t)(next - now) : 0, 0);
+}
+
+static void on_cooldown(uv_timer_t *timer) {
+    tell_found(timer->data);
+}
+
+static void log_free(struct service_log *log) {
+    free(log->watch_offered);
+    free(log->watch);
+    free(log->name);
+    free(log->fifo);
+    free(log);
+}
+
+static void free_gone(struct log_writer *writer) {
+    struct service_log *gone = NULL;
+    pthread_mutex_lock(&writer->mutex);
+    for (struct service_log **link = &writer->logs; *link;) {
+        struct service_log *log = *link;
+        if (log->state != LOG_GONE) {
+            link = &log->next;
+            continue;
+        }
+        *link = log->next;
+        log->next = gone;
+        gone = log;
+    }
+    pthread_mutex_unlock(&writer->mutex);
+    for (struct service_log *next; gone; gone = next) {
+        next = gone->next;
+        log_free(gone);
+    }
+}
+
 static void on_room(uv_async_t *async) {
-    look_at_waiting(async->data);
+    struct log_writer *writer = async->data;
+    free_gone(writer);
+    look_at_waiting(writer);
+    tell_found(writer);
 }
 
 /* ---- opening and closing ---- */
@@ -357,9 +383,11 @@ struct log_writer *log_writer_new(uv_loop_t *loop) {
     pthread_cond_init(&writer->idle, NULL);
     uv_async_init(loop, &writer->room, on_room);
     uv_timer_init(loop, &writer->patience);
-    writer->room.data = writer->patience.data = writer;
+    uv_timer_init(loop, &writer->cooldown);
+    writer->room.data = writer->patience.data = writer->cooldown.data = writer;
     uv_unref((uv_handle_t *)&writer->room);
     uv_unref((uv_handle_t *)&writer->patience);
+    uv_unref((uv_handle_t *)&writer->cooldown);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 128 * 1024);
@@ -369,9 +397,14 @@ struct log_writer *log_writer_new(uv_loop_t *loop) {
     return writer;
 }
 
+void log_writer_on_found(struct log_writer *writer, log_found_fn found, void *context) {
+    writer->found = found;
+    writer->found_context = context;
+}
+
 static void writer_closed(uv_handle_t *handle) {
     struct log_writer *writer = handle->data;
-    if (handle == (uv_handle_t *)&writer->patience)
+    if (handle == (uv_handle_t *)&writer->cooldown)
         free(writer);
 }
 
@@ -392,8 +425,10 @@ struct log_writer *log_writer_free(struct log_writer *writer, int wait_ms) {
     if (!ended)
         return NULL; /* its disk hangs; the process is about to end, the ring keeps the rest */
     pthread_join(writer->thread, NULL);
+    free_gone(writer);
     uv_close((uv_handle_t *)&writer->room, writer_closed);
     uv_close((uv_handle_t *)&writer->patience, writer_closed);
+    uv_close((uv_handle_t *)&writer->cooldown, writer_closed);
     return NULL;
 }
 
@@ -407,47 +442,95 @@ static int open_fifo(struct service_log *log, uid_t owner) {
 }
 
 static void poll_closed(uv_handle_t *handle) {
-    struct service_log *log = handle->data;
-    free(log->name);
-    free(log->fifo);
-    free(log->path);
-    free(log);
+    free(handle);
 }
 
-static void release(struct service_log *log) {
-    log_ring_close(&log->ring);
-    if (log->fd >= 0)
-        close(log->fd);
+/* The reading side: FIFO and poll handle. */
+static int begin_reading(struct service_log *log, uid_t owner) {
+    int r = open_fifo(log, owner);
+    if (r < 0)
+        return r;
+    log->poll = memory_new(sizeof *log->poll);
+    r = uv_poll_init(log->writer->loop, log->poll, log->fifo_fd);
+    if (r < 0) {
+        free(TAKE(log->poll));
+        return r;
+    }
+    log->poll->data = log;
+    return uv_poll_start(log->poll, UV_READABLE, on_readable);
+}
+
+static void end_reading(struct service_log *log) {
+    if (log->poll)
+        uv_close((uv_handle_t *)TAKE(log->poll), poll_closed);
     if (log->fifo_fd >= 0)
-        close(log->fifo_fd);
+        close(take_fd(&log->fifo_fd));
 }
 
-int service_log_open(struct log_writer *writer, uv_loop_t *loop,
-                     const struct service_log_options *options, struct service_log **ret) {
+static void set_watch(struct service_log *log, const struct service_log_options *options) {
+    if (log_watch_is(log->watch_told, options->patterns, options->cooldown_ms))
+        return;
+    log->watch_told = log_watch_new(options->patterns, options->cooldown_ms);
+    pthread_mutex_lock(&log->writer->mutex);
+    free(log->watch_offered); /* the writer has not taken it */
+    log->watch_offered = log->watch_told;
+    log->watch_changed = true;
+    pthread_mutex_unlock(&log->writer->mutex);
+}
+
+/* A log that was closed and whose last bytes the writer still holds is opened again: there are
+ * never two at one ring. */
+static struct service_log *reopen(struct log_writer *writer, const char *fifo) {
+    struct service_log *found = NULL;
+    pthread_mutex_lock(&writer->mutex);
+    for (struct service_log *log = writer->logs; log && !found; log = log->next)
+        if (log->state == LOG_CLOSED && strcmp(log->fifo, fifo) == 0)
+            found = log;
+    if (found)
+        found->state = LOG_OPEN;
+    pthread_mutex_unlock(&writer->mutex);
+    return found;
+}
+
+static int open_new(struct log_writer *writer, const struct service_log_options *options,
+                    struct service_log **ret) {
     struct service_log *log = memory_new(sizeof *log);
     AUTO_FREE char *ring = text_format("%s/%s.ring", options->folder_run, options->name);
     log->writer = writer;
-    log->fd = log->fifo_fd = -1;
+    log->fifo_fd = -1;
+    log->moved_ms = clock_ms();
     log->name = text_copy(options->name);
     log->fifo = text_format("%s/%s.fifo", options->folder_run, options->name);
-    log->path = text_format("%s/%s.log", options->folder_logs, options->name);
-    log->bytes_max = options->bytes_max;
-    log->files = options->files;
-    int r = open_fifo(log, options->owner);
+    int r = begin_reading(log, options->owner);
     r = r < 0 ? r : log_ring_open(&log->ring, ring);
-    r = r < 0 ? r : open_log_file(log);
-    r = r < 0 ? r : uv_poll_init(loop, &log->poll, log->fifo_fd);
-    log->poll.data = log;
+    r = r < 0 ? r : log_file_open(&log->file, options->folder_logs, options->name, &log->ring);
     if (r < 0) {
-        release(log);
-        poll_closed((uv_handle_t *)&log->poll);
+        end_reading(log);
+        log_ring_close(&log->ring);
+        log_file_close(&log->file);
+        log_free(log);
         return r;
     }
-    uv_poll_start(&log->poll, UV_READABLE, on_readable);
     pthread_mutex_lock(&writer->mutex);
     log->next = writer->logs;
     writer->logs = log;
     pthread_mutex_unlock(&writer->mutex);
+    *ret = log;
+    return 0;
+}
+
+int service_log_open(struct log_writer *writer, const struct service_log_options *options,
+                     struct service_log **ret) {
+    AUTO_FREE char *fifo = text_format("%s/%s.fifo", options->folder_run, options->name);
+    struct service_log *log = reopen(writer, fifo);
+    int r = log ? begin_reading(log, options->owner) : open_new(writer, options, &log);
+    if (r < 0) {
+        service_log_close(log);
+        return r;
+    }
+    log->bytes_max = options->bytes_max;
+    log->files = options->files;
+    set_watch(log, options);
     wake_writer(writer);
     *ret = log;
     return 0;
@@ -457,29 +540,22 @@ struct service_log *service_log_close(struct service_log *log) {
     if (!log)
         return NULL;
     struct log_writer *writer = log->writer;
-    service_log_flush(log, false);
+    if (log->poll)
+        service_log_flush(log, false);
+    end_reading(log);
+    log->waiting = log->dropping = false;
     pthread_mutex_lock(&writer->mutex);
-    for (struct service_log **link = &writer->logs; *link; link = &(*link)->next) {
-        if (*link == log) {
-            *link = log->next;
-            break;
-        }
-    }
-    while (writer->current == log)
-        pthread_cond_wait(&writer->idle, &writer->mutex);
+    log->state = LOG_CLOSED;
     pthread_mutex_unlock(&writer->mutex);
-    AUTO_FREE char *chunk = memory_new(LOG_WRITE_BYTES);
-    while (drain_once(log, chunk)) {
-    }
-    uv_close((uv_handle_t *)&log->poll, poll_closed);
-    release(log);
+    wake_writer(writer);
     return NULL;
 }
 
-void service_log_refit(struct service_log *log, int64_t bytes_max, int64_t files, uid_t owner) {
-    log->bytes_max = bytes_max;
-    log->files = files;
-    if (geteuid() == 0 && chown(log->fifo, owner, (gid_t)-1) < 0)
+void service_log_refit(struct service_log *log, const struct service_log_options *options) {
+    log->bytes_max = options->bytes_max;
+    log->files = options->files;
+    set_watch(log, options);
+    if (geteuid() == 0 && chown(log->fifo, options->owner, (gid_t)-1) < 0)
         log_warning("%s: its log cannot be given to its user: %s", log->name, strerror(errno));
 }
 
@@ -506,6 +582,9 @@ int64_t service_log_dropped(const struct service_log *log) {
     return log_ring_losses((struct log_ring *)&log->ring)->all;
 }
 
-int service_log_error(const struct service_log *log) {
-    return log->error;
+const char *service_log_trouble(const struct service_log *log) {
+    int error = log->error;
+    if (error < 0)
+        return strerror(-error);
+    return log->hung && log->moved_ms == log->hung_moved_ms ? "its disk does not move" : NULL;
 }

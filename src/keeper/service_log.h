@@ -6,30 +6,39 @@
  * moments. When the disk has not moved for LOG_PATIENCE_MS, what does not fit is dropped, counted
  * and said in the log: a service is never held up by a hung or full disk. */
 #pragma once
-#include "base/common.h"
+#include "keeper/log_watch.h"
 #include <uv.h>
 
 struct service_log;
 struct log_writer;
-enum { LOG_PATIENCE_MS = 200, LOG_TAIL_BYTES = 2048 };
+enum { LOG_PATIENCE_MS = 200, LOG_HANGS_MS = 5000, LOG_TAIL_BYTES = 2048 };
 
 struct log_writer *log_writer_new(uv_loop_t *loop);
 /* Writes what is left (at most `wait_ms`) and ends the thread; NULL is fine; returns NULL. */
 struct log_writer *log_writer_free(struct log_writer *writer, int wait_ms);
 
+/* Called on the loop for each word that a service printed (see log_watch.h). It must not open or
+ * close a log. */
+void log_writer_on_found(struct log_writer *writer, log_found_fn found, void *context);
+
 struct service_log_options {
     const char *name;
     const char *folder_run;  /* holds NAME.fifo and NAME.ring */
-    const char *folder_logs; /* holds NAME.log, NAME.log.1, ... */
+    const char *folder_logs; /* holds NAME.log, NAME.log.1, ..., and their times in .NAME.log... */
     int64_t bytes_max;       /* of one file */
     int64_t files;           /* the current one included */
     uid_t owner;             /* of the FIFO: the service's user */
+    char *const *patterns;   /* words that raise events; NULL: none */
+    int64_t cooldown_ms;
 };
-MUST_CHECK int service_log_open(struct log_writer *writer, uv_loop_t *loop,
+MUST_CHECK int service_log_open(struct log_writer *writer,
                                 const struct service_log_options *options,
                                 struct service_log **ret);
-struct service_log *service_log_close(struct service_log *log); /* what it holds is written first */
-void service_log_refit(struct service_log *log, int64_t bytes_max, int64_t files, uid_t owner);
+/* What it holds is written by the writer, however long that takes; nobody waits. NULL is fine;
+ * returns NULL. */
+struct service_log *service_log_close(struct service_log *log);
+/* Changed options of the same log, the folders aside. */
+void service_log_refit(struct service_log *log, const struct service_log_options *options);
 const char *service_log_fifo(const struct service_log *log);
 /* Reads what is in the pipe now. `ended`: the process is gone, so its last line is ended for it
  * once the pipe is empty. */
@@ -39,5 +48,5 @@ void service_log_begin_life(struct service_log *log);
 /* The last bytes that came, at most LOG_TAIL_BYTES; borrowed until the next turn of the loop. */
 struct slice service_log_tail(const struct service_log *log);
 int64_t service_log_dropped(const struct service_log *log); /* bytes, since the ring was made */
-/* The error that keeps it from the disk now, 0 when it is fine. */
-int service_log_error(const struct service_log *log);
+/* What keeps it from the disk now; NULL: nothing. */
+const char *service_log_trouble(const struct service_log *log);

@@ -20,6 +20,7 @@ static void service_deinit(struct service_config *service) {
     free(service->folder);
     text_list_free(service->env);
     text_list_free(service->needs);
+    text_list_free(service->log_patterns);
     free(service->user);
     free(service->consumer);
     probe_deinit(&service->ready);
@@ -111,6 +112,12 @@ static bool restart_same(const struct restart_config *a, const struct restart_co
            a->retry_ms == b->retry_ms && a->give_up == b->give_up;
 }
 
+bool service_is_ours(const struct service_config *service) {
+    const char *word = service->argv && service->argv[0] ? service->argv[0] : "";
+    const char *name = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
+    return strcmp(name, "holdfast") == 0 || strncmp(name, "holdfast-", 9) == 0;
+}
+
 static bool limits_same(const struct limits_config *a, const struct limits_config *b) {
     return a->processes == b->processes && a->core == b->core &&
            a->address_space == b->address_space && a->nice == b->nice &&
@@ -132,7 +139,7 @@ static bool job_same(const struct schedule_config *a, const struct schedule_conf
            a->retry == b->retry;
 }
 
-/* Without deploy: what brings the next version changes nothing of the one that runs. */
+/* Without deploy, watch and log: they change under a running process. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b) {
     return text_same(a->name, b->name) && text_same(a->group, b->group) &&
            list_same(a->argv, b->argv) && list_same(a->before_start, b->before_start) &&
@@ -142,7 +149,6 @@ bool service_config_equal(const struct service_config *a, const struct service_c
            a->umask == b->umask && a->nofile == b->nofile && a->stop_signal == b->stop_signal &&
            a->stop_timeout_ms == b->stop_timeout_ms && a->start_timeout_ms == b->start_timeout_ms &&
            a->watchdog_ms == b->watchdog_ms && a->critical == b->critical && a->part == b->part &&
-           a->log_bytes_max == b->log_bytes_max && a->log_files == b->log_files &&
            probe_same(&a->ready, &b->ready) && probe_same(&a->health, &b->health) &&
            restart_same(&a->restart, &b->restart) && limits_same(&a->limits, &b->limits) &&
            job_same(&a->schedule, &b->schedule);

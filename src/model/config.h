@@ -23,6 +23,9 @@ struct probe_config {
     int64_t failures;   /* in a row that make it unhealthy */
 };
 
+/* Of a service's log. */
+enum { LOG_PATTERN_BYTES_MIN = 3, LOG_PATTERN_BYTES_MAX = 64, LOG_PATTERNS_MAX = 16 };
+
 enum restart_mode { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
 struct restart_config {
@@ -100,9 +103,11 @@ struct service_config {
     struct restart_config restart;
     struct schedule_config schedule; /* of a job */
     struct watch_config watch;
-    int64_t log_bytes_max; /* one log file */
-    int64_t log_files;     /* the current one included */
-    int part;              /* enum service_part */
+    int64_t log_bytes_max;   /* one log file */
+    int64_t log_files;       /* the current one included */
+    char **log_patterns;     /* words that raise an event when it prints them */
+    int64_t log_cooldown_ms; /* after which the same word raises one again */
+    int part;                /* enum service_part */
     struct deploy_config deploy;
 };
 
@@ -166,8 +171,10 @@ const struct bot_config *config_bot(const struct config *config, const char *nam
 bool service_is_job(const struct service_config *service);
 /* Their slots are the same. */
 bool schedule_equal(const struct schedule_config *a, const struct schedule_config *b);
-/* Same definition: a reload leaves the running process alone. What it is watched for is no part of
- * it. */
+/* Whether it runs a program of Holdfast: hub, trader, simulator. */
+bool service_is_ours(const struct service_config *service);
+/* Same definition: a reload leaves the running process alone. What it is watched for, how its log
+ * is kept and how its next version comes are no part of it: they change under a running process. */
 bool service_config_equal(const struct service_config *a, const struct service_config *b);
 /* Whether all that a service of this part reads beside its own definition is the same: a reload
  * then leaves it alone. The hub reads bots, http and alerts; the trader its own section and its

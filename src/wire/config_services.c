@@ -27,6 +27,7 @@ static int read_restart(struct reader *reader, const struct yaml_node *node, voi
 static int read_log(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_limits(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_deploy(struct reader *reader, const struct yaml_node *node, void *field);
+static int read_patterns(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_tcp(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_http_probe(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_exec(struct reader *reader, const struct yaml_node *node, void *field);
@@ -89,7 +90,8 @@ static const struct reader_option service_options[] = {
      read_probe},
     {{"restart", OPTION_OTHER, SERVICE(restart), NULL, 0, 0, NULL, "What follows an exit."},
      read_restart},
-    {{"log", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Size and number of log files."}, read_log},
+    {{"log", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Its log files, and words that raise events."},
+     read_log},
     {{"every", OPTION_DURATION, SERVICE(schedule.every_ms), NULL, 1000, 366LL * DAY_MS, NULL,
       "A job: runs this often."},
      NULL},
@@ -200,6 +202,12 @@ static const struct reader_option log_options[] = {
      NULL},
     {{"files", OPTION_INT, SERVICE(log_files), "5", 1, 1000, NULL,
       "How many files, the current one included."},
+     NULL},
+    {{"patterns", OPTION_OTHER, SERVICE(log_patterns), NULL, 0, 0, NULL,
+      "Words that raise an event when it prints them."},
+     read_patterns},
+    {{"cooldown", OPTION_DURATION, SERVICE(log_cooldown_ms), "5m", 1000, DAY_MS, NULL,
+      "Until the same word raises one again."},
      NULL},
 };
 
@@ -414,6 +422,23 @@ static int read_deploy(struct reader *reader, const struct yaml_node *node, void
     return reader_mapping(reader, node, deploy_options, COUNT_OF(deploy_options), field);
 }
 
+static int read_patterns(struct reader *reader, const struct yaml_node *node, void *field) {
+    if (read_list(reader, node, field) < 0)
+        return -EINVAL;
+    char **patterns = *(char ***)field;
+    if (text_list_count(patterns) > LOG_PATTERNS_MAX)
+        return reader_error(reader, node, "more than %d patterns", LOG_PATTERNS_MAX);
+    for (size_t i = 0; patterns[i]; i++) {
+        size_t size = strlen(patterns[i]);
+        if (size < LOG_PATTERN_BYTES_MIN || size > LOG_PATTERN_BYTES_MAX ||
+            strchr(patterns[i], '\n'))
+            return reader_error(reader, &node->items[i],
+                                "'%s': expected words of %d to %d bytes in one line, such as error",
+                                patterns[i], LOG_PATTERN_BYTES_MIN, LOG_PATTERN_BYTES_MAX);
+    }
+    return 0;
+}
+
 static int read_user(struct reader *reader, const struct yaml_node *node, void *field) {
     AUTO_FREE char *text = reader_text(reader, node);
     if (!text)
@@ -490,6 +515,18 @@ static void inherit_env(struct reader *reader, struct service_config *service) {
     }
 }
 
+/* Holdfast's own programs speak of the errors of others all day: they are never scanned. */
+static void set_patterns(struct service_config *service) {
+    static const char *const usual[] = {"error", "exception"};
+    if (service_is_ours(service))
+        service->log_patterns = text_list_free(service->log_patterns);
+    if (service->log_patterns || service_is_ours(service))
+        return;
+    service->log_patterns = memory_array(COUNT_OF(usual) + 1, sizeof *service->log_patterns);
+    for (size_t i = 0; i < COUNT_OF(usual); i++)
+        service->log_patterns[i] = text_copy(usual[i]);
+}
+
 static void check_service(struct reader *reader, const struct yaml_node *key,
                           const struct yaml_node *node) {
     struct service_config *service = reader->service;
@@ -516,6 +553,8 @@ static void read_service(struct reader *reader, const struct yaml_node *key,
     reader->service = service;
     if (!reader_name_is_good(key->text))
         reader_error(reader, key, "'%s': a name is 1 to 32 of a-z, 0-9, '-' and '_'", key->text);
+    if (strcmp(key->text, "holdfast") == 0)
+        reader_error(reader, key, "'holdfast' is the name of Holdfast's own log; choose another");
     if (strcmp(key->text, "hub") == 0)
         reader_error(reader, key, "'hub' is the name of Holdfast's own service; choose another");
     if (strcmp(key->text, "trader") == 0 && yaml_tree_get(reader->tree, "trader"))
@@ -528,6 +567,7 @@ static void read_service(struct reader *reader, const struct yaml_node *key,
     free(service->folder);
     service->folder = absolute;
     check_service(reader, key, node);
+    set_patterns(service);
 }
 
 static struct service_config *add_service(struct config *config) {
