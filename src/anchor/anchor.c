@@ -335,9 +335,9 @@ static void on_notify(const struct launch_head *head, size_t bytes) {
 
 static void on_message(size_t bytes) {
     static void (*const handlers[])(const struct launch_head *, size_t) = {
-        [LAUNCH_START] = on_start, [LAUNCH_ADOPT] = on_adopt, [LAUNCH_SIGNAL] = on_signal,
-        [LAUNCH_FREE] = on_free,   [LAUNCH_QUIT] = on_quit,   [LAUNCH_WORKS] = on_works,
-        [LAUNCH_KEEP] = on_keep,   [LAUNCH_DROP] = on_drop,   [LAUNCH_UPGRADE] = on_upgrade,
+        [LAUNCH_START] = on_start,   [LAUNCH_ADOPT] = on_adopt, [LAUNCH_SIGNAL] = on_signal,
+        [LAUNCH_FREE] = on_free,     [LAUNCH_QUIT] = on_quit,   [LAUNCH_WORKS] = on_works,
+        [LAUNCH_KEEP] = on_keep,     [LAUNCH_DROP] = on_drop,   [LAUNCH_UPGRADE] = on_upgrade,
         [LAUNCH_NOTIFY] = on_notify,
     };
     const struct launch_head *head = &anchor.message.head;

@@ -70,7 +70,8 @@ static void take_event(struct watch *watch, json_t *event) {
 }
 
 static void print_first(struct watch *watch) {
-    size_t count = json_array_size(watch->first), lines = watch->cli->lines ? (size_t)watch->cli->lines : 20;
+    size_t count = json_array_size(watch->first),
+           lines = watch->cli->lines ? (size_t)watch->cli->lines : 20;
     for (size_t i = count > lines ? count - lines : 0; i < count; i++)
         print_event(watch, json_array_get(watch->first, i));
     json_decref(watch->first);

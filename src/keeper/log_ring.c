@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/log_ring.h"
+#include "base/clock.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -48,6 +49,8 @@ void log_ring_close(struct log_ring *ring) {
     *ring = (struct log_ring){.fd = -1};
 }
 
+enum { GIVE_BACK_MS = 50 };
+
 static char *at(const struct log_ring *ring, uint64_t offset) {
     return ring->bytes + offset % LOG_RING_BYTES;
 }
@@ -59,12 +62,16 @@ static uint64_t data_limit(uint64_t written) {
 }
 
 /* Whole pages are given back to the kernel, which makes them zero: a quiet service's ring costs no
- * memory. One run never wraps. */
-static void clear_run(struct log_ring *ring, uint64_t from, size_t size) {
+ * memory. Under load that would cost eight times what the copying does (each page is taken away
+ * from all processors and faulted in again), so it is done now and then, and at last when the
+ * service is quiet: log_ring_give_back(). One run never wraps. */
+static void clear_run(struct log_ring *ring, uint64_t from, size_t size, bool give_back) {
     char *start = at(ring, from), *end = start + size;
     char *page = start + (PAGE_BYTES - (size_t)(start - ring->bytes) % PAGE_BYTES) % PAGE_BYTES;
     char *page_end = end - (size_t)(end - ring->bytes) % PAGE_BYTES;
-    if (page >= page_end || madvise(page, (size_t)(page_end - page), MADV_REMOVE) < 0) {
+    if (page >= page_end || !give_back ||
+        madvise(page, (size_t)(page_end - page), MADV_REMOVE) < 0) {
+        ring->holds_pages = true;
         memset(start, 0, size);
         return;
     }
@@ -72,12 +79,12 @@ static void clear_run(struct log_ring *ring, uint64_t from, size_t size) {
     memset(page_end, 0, (size_t)(end - page_end));
 }
 
-static void clear(struct log_ring *ring, uint64_t from, uint64_t to) {
+static void clear(struct log_ring *ring, uint64_t from, uint64_t to, bool give_back) {
     for (uint64_t o = from; o < to;) {
         size_t run = LOG_RING_BYTES - (size_t)(o % LOG_RING_BYTES);
         if (run > to - o)
             run = (size_t)(to - o);
-        clear_run(ring, o, run);
+        clear_run(ring, o, run, give_back);
         o += run;
     }
 }
@@ -93,7 +100,8 @@ static bool known_start(const struct log_ring *ring, uint64_t inode, uint64_t *r
 }
 
 static void start_anew(struct log_ring *ring, uint64_t inode, uint64_t file_bytes) {
-    clear(ring, 0, LOG_RING_BYTES);
+    if (ring->head->magic) /* else it was just made */
+        clear(ring, 0, LOG_RING_BYTES, true);
     *ring->head = (struct log_ring_head){.magic = MAGIC};
     ring->head->files[0].inode = inode;
     ring->head->files[0].start = LOG_RING_BYTES; /* so that no offset is ever negative */
@@ -103,9 +111,9 @@ static void start_anew(struct log_ring *ring, uint64_t inode, uint64_t file_byte
 /* Looks for the data in a copy: reading through the mapping would give each page memory. */
 void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes) {
     uint64_t start = 0;
-    AUTO_FREE char *copy = memory_new(LOG_RING_BYTES);
-    bool known = known_start(ring, inode, &start) &&
-                 pread(ring->fd, copy, LOG_RING_BYTES, PAGE_BYTES) == LOG_RING_BYTES;
+    bool known = known_start(ring, inode, &start);
+    AUTO_FREE char *copy = known ? memory_new(LOG_RING_BYTES) : NULL;
+    known = known && pread(ring->fd, copy, LOG_RING_BYTES, PAGE_BYTES) == LOG_RING_BYTES;
     close(take_fd(&ring->fd));
     if (!known) {
         start_anew(ring, inode, file_bytes);
@@ -125,7 +133,7 @@ void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes) {
             *at(ring, o) = ' ';
     ring->written = first;
     ring->received = last;
-    clear(ring, last, first + LOG_RING_BYTES);
+    clear(ring, last, first + LOG_RING_BYTES, true);
 }
 
 void log_ring_announce(struct log_ring *ring, uint64_t inode) {
@@ -191,6 +199,19 @@ size_t log_ring_peek(const struct log_ring *ring, char *ret) {
 
 void log_ring_written(struct log_ring *ring, size_t bytes) {
     uint64_t from = atomic_load(&ring->written);
-    clear(ring, from, from + bytes);
+    int64_t now = clock_ms();
+    bool give_back = now - ring->gave_back_ms >= GIVE_BACK_MS;
+    clear(ring, from, from + bytes, give_back);
+    ring->gave_back_ms = give_back ? now : ring->gave_back_ms;
     atomic_store(&ring->written, from + bytes);
+}
+
+bool log_ring_give_back(struct log_ring *ring) {
+    if (!ring->holds_pages)
+        return true;
+    if (atomic_load(&ring->received) != atomic_load(&ring->written))
+        return false;
+    ring->holds_pages = false;
+    (void)madvise(ring->bytes, LOG_RING_BYTES, MADV_REMOVE);
+    return true;
 }

@@ -23,6 +23,8 @@ struct log_ring {
     int fd;                    /* until bound; else -1 */
     _Atomic uint64_t received; /* offsets in the stream of this ring; index = offset % size */
     _Atomic uint64_t written;
+    _Atomic bool holds_pages; /* of what was written long ago */
+    int64_t gave_back_ms;     /* the writer's */
 };
 /* Maps the ring file, making it if needed. After this: log_ring_bind(). */
 MUST_CHECK int log_ring_open(struct log_ring *ring, const char *path);
@@ -45,6 +47,8 @@ struct log_ring_losses *log_ring_losses(struct log_ring *ring);
 size_t log_ring_room(const struct log_ring *ring);
 int log_ring_pieces(struct log_ring *ring, struct iovec pieces[2]);
 void log_ring_received(struct log_ring *ring, size_t bytes);
+/* An empty ring costs no memory after it; false: it is not empty. */
+bool log_ring_give_back(struct log_ring *ring);
 void log_ring_put(struct log_ring *ring, struct slice text); /* text must fit the room */
 
 /* Writer's side: copies up to LOG_WRITE_BYTES, without taking them. */

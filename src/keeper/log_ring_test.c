@@ -71,6 +71,8 @@ static void test_no_byte_is_lost_or_doubled_by_kills(void **state) {
         write_some(chance(2 * LOG_WRITE_BYTES), killed);
         if (killed || chance(20) == 0)
             reopen();
+        else if (chance(10) == 0)
+            (void)log_ring_give_back(&ring);
     }
     while (log_ring_room(&ring) < LOG_RING_BYTES - LOG_WRITE_BYTES)
         write_some(LOG_WRITE_BYTES, false);
@@ -86,6 +88,32 @@ static void test_no_byte_is_lost_or_doubled_by_kills(void **state) {
                 fail_msg("byte %llu differs", (unsigned long long)(at + (uint64_t)i));
         at += (uint64_t)n;
     }
+}
+
+static int64_t ring_blocks(void) {
+    struct stat found;
+    assert_int_equal(stat(ring_path, &found), 0);
+    return found.st_blocks;
+}
+
+/* A burst leaves its pages; once the ring is empty they are given back. */
+static void test_an_empty_ring_costs_no_memory(void **state) {
+    static char burst[LOG_WRITE_BYTES];
+    memset(burst, 'x', sizeof burst);
+    reopen();
+    for (int i = 0; i < 20; i++) {
+        log_ring_put(&ring, (struct slice){burst, sizeof burst});
+        if (i < 19)
+            write_some(sizeof burst, false);
+    }
+    assert_false(log_ring_give_back(&ring)); /* not empty */
+    assert_true(ring_blocks() >= LOG_RING_BYTES / 512);
+    write_some(sizeof burst, false);
+    assert_true(log_ring_give_back(&ring));
+    assert_true(ring_blocks() <= 16);
+    log_ring_put(&ring, slice_of("more\n"));
+    char chunk[LOG_WRITE_BYTES];
+    assert_int_equal(log_ring_peek(&ring, chunk), 5);
 }
 
 static void test_nul_becomes_a_blank(void **state) {
@@ -113,8 +141,8 @@ static void test_strange_file_starts_anew(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(test_no_byte_is_lost_or_doubled_by_kills),
-                                       TEST(test_nul_becomes_a_blank),
-                                       TEST(test_strange_file_starts_anew)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_no_byte_is_lost_or_doubled_by_kills), TEST(test_an_empty_ring_costs_no_memory),
+        TEST(test_nul_becomes_a_blank), TEST(test_strange_file_starts_anew)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

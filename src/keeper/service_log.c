@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { READ_BYTES_A_TURN = 512 * 1024, RETRY_MS = 1000, NOTE_BYTES = 160 };
+enum { READ_BYTES_A_TURN = 512 * 1024, RETRY_MS = 1000, REST_MS = 1000, NOTE_BYTES = 160 };
 /* Closed by the loop: the writer writes the rest, however long its disk takes, and lets it go. */
 enum log_state { LOG_OPEN, LOG_CLOSED, LOG_GONE };
 
@@ -56,6 +56,7 @@ struct log_writer {
     bool work, end, ended;
     uv_async_t room; /* news for the loop: room in the ring of a waiting log, a word found, ... */
     uv_timer_t patience; /* runs while some log waits for room */
+    uv_timer_t rest;     /* runs a while after a burst */
     uv_timer_t cooldown; /* the next end of one */
     log_found_fn found;
     void *found_context;
@@ -236,6 +237,7 @@ static void drop_some(struct service_log *log) {
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 static void on_patience(uv_timer_t *timer);
+static void on_rest(uv_timer_t *timer);
 
 static void watch_waiting(struct log_writer *writer) {
     if (!uv_is_active((uv_handle_t *)&writer->patience))
@@ -255,7 +257,8 @@ static void wait_for_room(struct service_log *log) {
  * move. */
 static bool fill_ring(struct service_log *log) {
     bool full = false;
-    for (size_t turn = 0; turn < READ_BYTES_A_TURN && !full;) {
+    size_t turn = 0;
+    while (turn < READ_BYTES_A_TURN && !full) {
         say_dropped(log);
         struct iovec pieces[2];
         int count = log_ring_pieces(&log->ring, pieces);
@@ -274,6 +277,8 @@ static bool fill_ring(struct service_log *log) {
         }
     }
     wake_writer(log->writer);
+    if (turn >= LOG_WRITE_BYTES && !uv_is_active((uv_handle_t *)&log->writer->rest))
+        uv_timer_start(&log->writer->rest, on_rest, REST_MS, 0);
     return !full;
 }
 
@@ -311,6 +316,17 @@ static void look_at_waiting(struct log_writer *writer) {
     }
     if (!still)
         uv_timer_stop(&writer->patience);
+}
+
+/* Rings that a burst has filled give their pages back once they are empty. */
+static void on_rest(uv_timer_t *timer) {
+    struct log_writer *writer = timer->data;
+    bool again = false;
+    for (struct service_log *log = writer->logs; log; log = log->next)
+        if (log->poll)
+            again |= !log_ring_give_back(&log->ring);
+    if (again)
+        uv_timer_start(&writer->rest, on_rest, REST_MS, 0);
 }
 
 static void on_patience(uv_timer_t *timer) {
@@ -383,10 +399,12 @@ struct log_writer *log_writer_new(uv_loop_t *loop) {
     pthread_cond_init(&writer->idle, NULL);
     uv_async_init(loop, &writer->room, on_room);
     uv_timer_init(loop, &writer->patience);
+    uv_timer_init(loop, &writer->rest);
     uv_timer_init(loop, &writer->cooldown);
-    writer->room.data = writer->patience.data = writer->cooldown.data = writer;
+    writer->room.data = writer->patience.data = writer->rest.data = writer->cooldown.data = writer;
     uv_unref((uv_handle_t *)&writer->room);
     uv_unref((uv_handle_t *)&writer->patience);
+    uv_unref((uv_handle_t *)&writer->rest);
     uv_unref((uv_handle_t *)&writer->cooldown);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
@@ -427,6 +445,7 @@ struct log_writer *log_writer_free(struct log_writer *writer, int wait_ms) {
     pthread_join(writer->thread, NULL);
     free_gone(writer);
     uv_close((uv_handle_t *)&writer->room, writer_closed);
+    uv_close((uv_handle_t *)&writer->rest, writer_closed);
     uv_close((uv_handle_t *)&writer->patience, writer_closed);
     uv_close((uv_handle_t *)&writer->cooldown, writer_closed);
     return NULL;

@@ -11,7 +11,7 @@
 
 struct service_log;
 struct log_writer;
-enum { LOG_PATIENCE_MS = 200, LOG_HANGS_MS = 5000, LOG_TAIL_BYTES = 2048 };
+enum { LOG_PATIENCE_MS = 1000, LOG_HANGS_MS = 5000, LOG_TAIL_BYTES = 2048 };
 
 struct log_writer *log_writer_new(uv_loop_t *loop);
 /* Writes what is left (at most `wait_ms`) and ends the thread; NULL is fine; returns NULL. */
