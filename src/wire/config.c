@@ -415,10 +415,6 @@ int config_locate(const char *path, const char *folder_run, char **ret_data, cha
     settle_folders(&config, folder_run);
     *ret_data = config.data;
     *ret_run = config.run;
-    const struct yaml_node *zone = tree ? yaml_tree_get(tree, "timezone") : NULL;
-    *ret_timezone = zone ? reader_text(&reader, zone) : NULL;
-    if (!*ret_timezone)
-        *ret_timezone = text_copy("UTC");
     yaml_tree_free(tree);
     reader_deinit(&reader);
     config_errors_deinit(&errors);
