@@ -16,7 +16,7 @@ static const struct {
     int width; /* 0: as wide as what is in it */
     bool right;
 } columns[COLUMN_COUNT] = {
-    [NAME] = {"SERVICE", 0, false},     [STATE] = {"STATE", 8, false}, [SINCE] = {"SINCE", 9, true},
+    [NAME] = {"SERVICE", 0, false},     [STATE] = {"STATE", 9, false}, [SINCE] = {"SINCE", 9, true},
     [RESTARTS] = {"RESTARTS", 8, true}, [PID] = {"PID", 7, true},      [NOTE] = {"NOTE", 0, false}};
 enum { GAP = 2, NOTE_MIN = 16 };
 

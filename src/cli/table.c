@@ -113,7 +113,7 @@ const struct command_option options[] = {
 
 const struct exit_code exit_codes[] = {
     {0, "done"},
-    {1, "health: down, or degraded with --strict; doctor: something is wrong; deploy: gone back"},
+    {1, "health, doctor: something is wrong; deploy: it went back"},
     {EX_USAGE, "wrong words; or the keeper refuses: no such service"},
     {EX_NOINPUT, "the config, or a log, is not there"},
     {EX_UNAVAILABLE, "nothing is running here; up: already running"},

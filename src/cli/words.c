@@ -187,5 +187,9 @@ const struct command *command_line_read(struct cli *cli, char **argv) {
 void command_line_deinit(struct cli *cli) {
     free(cli->config_path);
     free(cli->run);
+    free(cli->from);
+    free(cli->since);
+    free(cli->until);
+    free(cli->grep);
     free(cli->words);
 }

@@ -368,6 +368,7 @@ bool anchor_link_adopt_main(struct keeper *keeper, size_t index, pid_t pid, int6
                                      .start_ticks = start_ticks,
                                      .name = name,
                                      .config = config,
+                                     .cgroup = "",
                                      .log = unit->log ? service_log_fifo(unit->log) : "",
                                      .argv = config->argv,
                                      .env = config->env};

@@ -149,7 +149,7 @@ class WordsTests(CliCase):
     def test_json_of_each_command(self):
         self.write_config({"http": {"listen": f"127.0.0.1:{self.port('hub')}"},
                            "services": {"a": self.writer()}})
-        seen = {"sim", "init"}
+        seen = {"sim", "init", "deploy"}
         self.assertEqual(json.loads(self.run_program("holdfast", "init", "--json", cwd=self.folder,
                                                      env={"HOLDFAST_CONFIG": "first.yaml"}).stdout),
                          {"config": "first.yaml", "env": True})
@@ -157,7 +157,8 @@ class WordsTests(CliCase):
         self.wait_ready("a", "hub")
         lines = {"logs": 2, "events": 4}
         for name, words in (("check", []), ("status", ["a"]), ("top", []), ("start", ["a"]),
-                            ("restart", ["a"]), ("stop", ["a"]), ("reload", []), ("help", []),
+                            ("restart", ["a"]), ("stop", ["a"]), ("doctor", []), ("upgrade", []),
+                            ("log-level", []), ("reload", []), ("help", []),
                             ("version", []), ("health", []), ("logs", ["a"]), ("events", ["a"]),
                             ("down", []), ("health", [])):
             done = self.holdfast(name, *words, "--json", code=None)
