@@ -42,17 +42,25 @@ static void print_options(const struct command *command, bool own) {
             print_option(option);
 }
 
+/* Wrapped under itself. */
 static void print_usage(const struct command *command) {
-    printf("usage: holdfast %s", command->name);
+    enum { WIDTH = 80 };
+    int indent = printf("usage: holdfast %s", command->name), at = indent;
     for (const struct command_option *option = options; option->def.name; option++) {
         if (!option->commands || !option_belongs(option, command))
             continue;
         const char *space = option->value ? " " : "", *value = option->value ? option->value : "";
-        if (option->letter)
-            printf(" [-%c%s%s]", option->letter, space, value);
-        else
-            printf(" [--%s%s%s]", option->def.name, space, value);
+        AUTO_FREE char *word = option->letter
+                                   ? text_format(" [-%c%s%s]", option->letter, space, value)
+                                   : text_format(" [--%s%s%s]", option->def.name, space, value);
+        if (at + (int)strlen(word) > WIDTH) {
+            printf("\n%*s", indent, "");
+            at = indent;
+        }
+        at += printf("%s", word);
     }
+    if (at + (int)strlen(command->words) >= WIDTH)
+        printf("\n%*s", indent, "");
     printf("%s%s\n", command->words[0] ? " " : "", command->words);
 }
 

@@ -13,9 +13,9 @@ import unittest
 
 import harness
 
-KEEPER_KILLS = int(os.environ.get("KEEPER_KILLS", "150"))
-ANCHOR_KILLS = int(os.environ.get("ANCHOR_KILLS", "25"))
-KILLS_A_ROUND = 50  # then the logs are read, so that they need no room
+KEEPER_KILLS = int(os.environ.get("KEEPER_KILLS", "60"))
+ANCHOR_KILLS = int(os.environ.get("ANCHOR_KILLS", "8"))
+KILLS_A_ROUND = 20  # then the logs are read, so that they need no room
 
 WRITER = """
 import sys
