@@ -324,6 +324,7 @@ static void on_quit(const struct launch_head *head, size_t bytes) {
 static void on_upgrade(const struct launch_head *head, size_t bytes) {
     struct anchor_state state = {.keeper_pid = anchor.keeper_pid,
                                  .keepers = anchor.keepers,
+                                 .host_stops = anchor.host_stops,
                                  .slots_used = anchor.slots_used,
                                  .slots = anchor.slots};
     anchor_hand_over(anchor.options, &state);
@@ -495,6 +496,9 @@ static void resume(int fd) {
     anchor.keeper_pid = state.keeper_pid;
     anchor.keepers = state.keepers;
     anchor.slots_used = state.slots_used;
+    anchor.host_stops = state.host_stops;
+    if (anchor.host_stops > 0) /* the former keeper was told, and has not begun */
+        anchor.host_signals[anchor.host_count++] = SIGTERM;
     if (anchor.keeper_pid > 0)
         kill(anchor.keeper_pid, SIGKILL);
 }
@@ -509,6 +513,8 @@ int anchor_run(const struct anchor_options *options) {
     for (uint32_t i = 0; i < anchor.slots_used; i++)
         if (anchor.slots[i].state == LAUNCH_RUNNING && anchor.slots[i].pid_fd >= 0)
             watch(anchor.slots[i].pid_fd, EPOLLIN, i, EPOLL_CTL_ADD);
+    if (anchor.resumed)
+        reap(); /* what ended during the upgrade has no signal of its own any more */
     keeper_start();
     while (!anchor.quit) {
         struct epoll_event events[32];

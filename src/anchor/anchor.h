@@ -32,6 +32,7 @@ struct slot {
 struct anchor_state {
     pid_t keeper_pid;
     int keepers;         /* started so far */
+    int host_stops;      /* TERM and INT so far */
     uint32_t slots_used; /* slots above were never used */
     struct slot *slots;  /* LAUNCH_SLOTS_MAX of them */
 };

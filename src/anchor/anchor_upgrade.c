@@ -16,7 +16,7 @@ static const char magic[8] = "HFANCHOR";
 struct notes {
     char magic[sizeof magic];
     uint32_t version, slot_bytes, slot_count, kept_count;
-    int32_t keeper_pid, keepers;
+    int32_t keeper_pid, keepers, host_stops;
     struct rlimit core, files;
 };
 
@@ -67,6 +67,7 @@ static bool write_notes(int fd, const struct anchor_state *state) {
                           .kept_count = (uint32_t)anchor_kept_write(kept_bytes, false),
                           .keeper_pid = state->keeper_pid,
                           .keepers = state->keepers,
+                          .host_stops = state->host_stops,
                           .core = anchor_core_limit,
                           .files = anchor_files_limit};
     memcpy(notes.magic, magic, sizeof magic);
@@ -119,6 +120,7 @@ bool anchor_take_over(int fd, struct anchor_state *state) {
     }
     state->keeper_pid = notes.keeper_pid;
     state->keepers = notes.keepers;
+    state->host_stops = notes.host_stops;
     state->slots_used = notes.slot_count;
     anchor_core_limit = notes.core;
     anchor_files_limit = notes.files;

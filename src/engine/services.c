@@ -264,8 +264,6 @@ static void follow_decision(struct step *step, const struct restart_decision *de
         service->restarts_total++;
         set_state(step, SERVICE_BACKOFF, decision->delay_ms);
         tell(step, "restarting", "in %s", delay);
-        if (decision->delay_ms == 0 && !step->all->ending)
-            wait_or_start(step);
         break;
     case RESTART_DONE:
         set_state(step, SERVICE_DONE, 0);

@@ -350,15 +350,6 @@ static void test_a_hook_has_its_time(void **state) {
     assert_int_equal(state_of(LONE), SERVICE_PREPARING); /* until its end is known */
 }
 
-static void test_no_delay_is_no_turn(void **state) {
-    configs[LONE].restart.delay_ms = 0;
-    configs[LONE].restart.delay_max_ms = 0;
-    all_up();
-    give(SERVICE_EVENT_EXITED, LONE);
-    assert_int_equal(state_of(LONE), SERVICE_STARTING);
-    assert_int_equal(commands_of(SERVICE_COMMAND_START, LONE), 1);
-}
-
 static void test_dependents_are_told_of_a_failure(void **state) {
     all_up();
     give_exit(SERVICE_EVENT_EXITED, DB, 78);
@@ -479,7 +470,6 @@ int main(void) {
         TEST(test_a_hook_that_fails_is_a_start_that_failed),
         TEST(test_a_stop_ends_a_hook),
         TEST(test_a_hook_has_its_time),
-        TEST(test_no_delay_is_no_turn),
         TEST(test_dependents_are_told_of_a_failure),
         TEST(test_any_order_keeps_one_copy_and_ends),
     };

@@ -88,8 +88,7 @@ static void do_tell(struct keeper *keeper, const struct service_command *command
 }
 
 /* Carrying one out may bring an event at once (a start that fails), and so more commands behind:
- * they are taken in order, by index, from a list that may move. What is only told waits until what
- * is to be done is done. */
+ * they are taken in order, by index, from a list that may move. */
 static void carry_out(struct keeper *keeper) {
     static void (*const handlers[])(struct keeper *, const struct service_command *) = {
         [SERVICE_COMMAND_START] = do_start, [SERVICE_COMMAND_SIGNAL] = do_signal,
@@ -100,14 +99,9 @@ static void carry_out(struct keeper *keeper) {
     if (under_way)
         return;
     under_way = true;
-    for (size_t i = 0, told = 0; i < keeper->services.command_count; i++) {
+    for (size_t i = 0; i < keeper->services.command_count; i++) {
         struct service_command command = keeper->services.commands[i];
-        if (command.kind != SERVICE_COMMAND_TELL)
-            handlers[command.kind](keeper, &command);
-        bool last = i + 1 == keeper->services.command_count;
-        for (; last && told <= i; told++)
-            if (keeper->services.commands[told].kind == SERVICE_COMMAND_TELL)
-                do_tell(keeper, &keeper->services.commands[told]);
+        handlers[command.kind](keeper, &command);
     }
     services_commands_done(&keeper->services);
     under_way = false;

@@ -456,8 +456,11 @@ static void on_hook_slot(struct keeper *keeper, const struct launch_head *head, 
     }
     free_slot(keeper, head->slot);
     if (unit->hook_slot != SLOT_NONE && unit->hook_slot != head->slot)
-        return;
+        return; /* of another hook */
     unit->hook_slot = SLOT_NONE;
+    enum service_state state = keeper->services.list[unit->index].state;
+    if (state != (after_stop ? SERVICE_CLEANING : SERVICE_PREPARING))
+        return; /* that end has been acted on; another hook may run already */
     struct service_exit failed = {.code = 126, .known = true};
     keeper_event(keeper, (struct service_event){
                              .kind = SERVICE_EVENT_HOOK_DONE,
@@ -583,8 +586,8 @@ static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
             keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_HOOK_DONE,
                                                         .index = i,
                                                         .exit = {.code = -1}});
-        if (hook || !service_has_process(service) || unit->slot != SLOT_NONE ||
-            unit->main_slot != SLOT_NONE)
+        if (hook || jobs_start_waits(unit) || !service_has_process(service) ||
+            unit->slot != SLOT_NONE || unit->main_slot != SLOT_NONE)
             continue;
         unit->launcher = 0;
         if (still_lives(service->pid, unit->start_ticks)) {
@@ -676,7 +679,8 @@ static void on_anchor(uv_poll_t *poll, int status, int events) {
 static void note_hook(struct keeper *keeper, const struct anchor_message *message) {
     size_t index = 0;
     bool runs = message->head.kind == LAUNCH_SLOT && message->head.value == LAUNCH_RUNNING;
-    if (runs && message->name[0] == '>' && keeper_find(keeper, message->name + 1, &index))
+    bool hook = message->name[0] == '>' || message->name[0] == '<';
+    if (runs && hook && keeper_find(keeper, message->name + 1, &index))
         keeper->units[index]->hook_slot = message->head.slot;
 }
 

@@ -266,7 +266,7 @@ void cgroup_clean(struct keeper *keeper) {
         AUTO_FREE char *service = text_copy_n(entry->d_name, strcspn(entry->d_name, "."));
         if (entry->d_type != DT_DIR || !service[0] ||
             (keeper_find(keeper, service, &index) &&
-             service_has_process(&keeper->services.list[index])))
+             service_is_busy(&keeper->services.list[index])))
             continue;
         int killed = cgroup_kill(keeper, service);
         if (killed)

@@ -33,6 +33,8 @@ static void carry_leaving(struct keeper *keeper, struct config *next) {
         struct service_config *moved = &next->services[next->service_count++];
         *moved = *old;
         moved->needs = text_list_free(moved->needs);
+        free(moved->consumer); /* the hub must not take it for one of its own */
+        moved->consumer = NULL;
         const char *name = old->name;
         *old = (struct service_config){.name = text_copy(name)};
     }
