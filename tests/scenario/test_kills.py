@@ -13,8 +13,8 @@ import unittest
 
 import harness
 
-KEEPER_KILLS = int(os.environ.get("KEEPER_KILLS", "60"))
-ANCHOR_KILLS = int(os.environ.get("ANCHOR_KILLS", "8"))
+KEEPER_KILLS = int(os.environ.get("KEEPER_KILLS", "40"))
+ANCHOR_KILLS = int(os.environ.get("ANCHOR_KILLS", "5"))
 KILLS_A_ROUND = 20  # then the logs are read, so that they need no room
 
 WRITER = """
