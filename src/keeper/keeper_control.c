@@ -181,7 +181,7 @@ static void for_services(const struct question *question, enum service_event_kin
         refuse(question, "no_service", "name at least one service, or say all");
         return;
     }
-    if (!all && !find_all(question, names))
+    if (!find_all(question, names))
         return;
     if (keeper->services.ending) {
         refuse(question, "stopping", "everything is being stopped");

@@ -78,21 +78,26 @@ class KillTests(harness.Case):
         return expected - 1
 
     def exits_told(self):
-        """[(code or None)] of every exit of the mortal that an event told, oldest first."""
+        """[(code or None)] of every exit of the mortal that an event told, oldest first; events of
+        an earlier round are still there."""
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(harness.PATIENCE_SECONDS)
             control.connect(str(self.run_folder / "control.sock"))
-            control.sendall(b'{"id":1,"do":"events","after":0}\n{"id":2,"do":"ping"}\n')
+            control.sendall(b'{"id":1,"do":"events","after":%d}\n{"id":2,"do":"ping"}\n'
+                            % self.events_seen)
             text = b""
             while b'"pong"' not in text:
                 text += control.recv(1 << 20)
         events = [json.loads(line).get("event") for line in text.decode().splitlines()]
         codes = []
         for event in filter(None, events):
+            self.events_seen = event["number"]
             if event["service"] == "mortal" and event["what"] == "exited":
                 found = re.match(r"exit code (\d+)", event["text"])
                 codes.append(int(found[1]) if found else None)
         return codes
+
+    events_seen = 0
 
     def lives(self):
         return len((self.folder / "lives").read_text().splitlines())
