@@ -165,9 +165,9 @@ class PlantTests(unittest.TestCase):
 
     def test_a_hung_service_is_started_before_it_has_ended(self):
         self.find("no service runs twice", "src/engine/services.c",
-                  "    tell(step, \"unhealthy\", \"%s; restarting it\", why);\n"
+                  "         service_is_job(service->config) ? \"stopping\" : \"restarting\");\n"
                   "    begin_stop(step, true);\n",
-                  "    tell(step, \"unhealthy\", \"%s; restarting it\", why);\n"
+                  "         service_is_job(service->config) ? \"stopping\" : \"restarting\");\n"
                   "    set_state(step, SERVICE_BACKOFF, 500);\n")
 
 
