@@ -2,6 +2,7 @@
 /* An upgrade: this process runs the new program and stays what it is, the parent of every service.
  * What it knows goes through a memfd; the descriptors it holds stay open through the exec. */
 #include "anchor/anchor.h"
+#include "base/file.h"
 #include "base/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -35,15 +36,7 @@ static void keep_all_open(const struct anchor_state *state, bool open) {
 }
 
 static bool write_all(int fd, const void *bytes, size_t size) {
-    const char *at = bytes;
-    while (size > 0) {
-        ssize_t n = write(fd, at, size);
-        if (n <= 0)
-            return false;
-        at += n;
-        size -= (size_t)n;
-    }
-    return true;
+    return fd_write_all(fd, (struct slice){bytes, size}) == 0;
 }
 
 static bool read_all(int fd, void *ret, size_t size) {

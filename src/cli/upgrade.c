@@ -56,10 +56,6 @@ static json_t *ask(const struct places *places, const char *what, int *ret_code)
     return keeper_ask(places->run, json_pack("{s:i,s:s}", "id", 1, "do", what), ret_code);
 }
 
-static int64_t number_of(const json_t *object, const char *key) {
-    return json_integer_value(json_object_get(object, key));
-}
-
 /* The status of the next keeper; NULL when none came. */
 static json_t *wait_for_next(const struct places *places, int64_t former_pid) {
     int64_t end = clock_ms() + NEXT_MS_MAX;
@@ -67,7 +63,7 @@ static json_t *wait_for_next(const struct places *places, int64_t former_pid) {
         AUTO_FD int fd = keeper_connect(places->run);
         int code = 0;
         json_t *status = fd >= 0 ? ask(places, "status", &code) : NULL;
-        if (status && number_of(status, "keeper_pid") != former_pid)
+        if (status && json_number(status, "keeper_pid") != former_pid)
             return status;
         json_decref(status);
         poll(NULL, 0, 20);
@@ -81,7 +77,7 @@ static int restart_own(const struct places *places, const json_t *status, size_t
     json_t *service;
     *ret_others = 0;
     json_array_foreach(json_object_get(status, "services"), i, service) {
-        bool runs = number_of(service, "pid") > 0;
+        bool runs = json_number(service, "pid") > 0;
         if (runs && json_is_true(json_object_get(service, "own")))
             json_array_append(names, json_object_get(service, "name"));
         else
@@ -109,7 +105,7 @@ int command_upgrade(const struct cli *cli) {
         json_decref(before);
         return code;
     }
-    json_t *after = wait_for_next(&places, number_of(before, "keeper_pid"));
+    json_t *after = wait_for_next(&places, json_number(before, "keeper_pid"));
     if (!after) {
         fprintf(stderr,
                 "holdfast: services run on, and no keeper has answered for 30 s; see "

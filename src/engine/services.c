@@ -388,6 +388,8 @@ static void on_prepared(struct step *step) {
 }
 
 static void on_cleaned(struct step *step) {
+    if (!step->event->exit.known) /* the anchor was killed: it may run on */
+        add_command(step->all, SERVICE_COMMAND_SWEEP, step->index)->value = 0;
     (void)hook_failed(step, "after_stop");
     follow_end(step);
 }
