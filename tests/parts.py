@@ -27,7 +27,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PYTHON = "/usr/bin/python3"
 MODULE_SECONDS = 420
+WORKERS = 3  # modules at once: most of their time they wait
 LONG_MODULES = ("test_stack", "test_trader_kills")  # begun first
+# With the programs as they are installed: they start services in another way (anchor_clone.c).
+PLAIN_MODULES = ("test_services", "test_isolation", "test_kills")
+PLAIN_ONLY = ("test_kills",)  # many kills at full speed
 # gcc with sanitizers sees NULL where there is none (format-overflow); build-plain asks without them.
 SANITIZED = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=true",
              "-Dc_args=-Wno-format-overflow"]
@@ -125,7 +129,7 @@ def meson_suite(tally, folder, suite):
         tally.add(name, *count_cmocka(text, good), text)
 
 
-def unittest_module(tally, folder, module, env=None):
+def unittest_module(tally, folder, module, env=None, how=""):
     """One module in a process of its own. A skipped test has not passed: it is not counted."""
     start = time.monotonic()
     code, output = run([PYTHON, "-W", "ignore", "-m", "unittest", "-v", module],
@@ -137,11 +141,20 @@ def unittest_module(tally, folder, module, env=None):
     if code is None or not ran or (code != 0 and not bad):
         bad += 1
     good = max(0, (int(ran[1]) if ran else 0) - bad - counts.get("skipped", 0))
-    tally.add(f"{module} ({time.monotonic() - start:.0f} s)", good, bad, output)
+    took = f"{how}, " * bool(how) + f"{time.monotonic() - start:.0f} s"
+    tally.add(f"{module} ({took})", good, bad, output)
+
+
+def build_plain(tally):
+    if not hasattr(tally, "plain"):
+        tally.plain = build(tally, "build-plain",
+                            ["--buildtype=release", "--optimization=2", "-Dwerror=true"],
+                            env={"CC": "gcc"})
+    return tally.plain
 
 
 def part_checks(tally):
-    if build(tally, "build-plain", ["--buildtype=release", "-Dwerror=true"], env={"CC": "gcc"}):
+    if build_plain(tally):
         meson_suite(tally, "build-plain", "checks")
     build(tally, "build-clang", ["-Dwerror=true"], env={"CC": "clang"})
     unittest_module(tally, ROOT / "tests" / "checks", "test_checks")
@@ -187,14 +200,21 @@ def run_fuzzer(tally, name, seconds):
 
 
 def part_scenario(tally):
-    if not build_sanitized(tally):
+    if not build_sanitized(tally) or not build_plain(tally):
         return
     folder = ROOT / "tests" / "scenario"
     names = sorted((path.stem for path in folder.glob("test_*.py")),
                    key=lambda name: (name not in LONG_MODULES, name))
-    env = {"HOLDFAST_BUILD": str(ROOT / "build-test")}
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:  # most of their time they wait
-        list(pool.map(lambda name: unittest_module(tally, folder, name, env), names))
+    runs = [(name, "build-test") for name in names if name not in PLAIN_ONLY]
+    runs += [(name, "build-plain") for name in PLAIN_MODULES]
+
+    def run_one(name_and_build):
+        name, programs = name_and_build
+        unittest_module(tally, folder, name, {"HOLDFAST_BUILD": str(ROOT / programs)},
+                        programs.removeprefix("build-"))
+
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(run_one, runs))
 
 
 def part_peers(tally):

@@ -14,7 +14,7 @@ case "${1:-}" in
         install_missing
         ;;
     make)
-        meson setup build-image --buildtype=release --prefix=/usr >/dev/null
+        meson setup build-image --buildtype=release --optimization=2 --prefix=/usr >/dev/null
         ninja -C build-image >/dev/null
         DESTDIR=$2 meson install -C build-image --no-rebuild --quiet
         ;;

@@ -246,12 +246,9 @@ static void on_start(const struct launch_head *head, size_t bytes) {
     if (!slot)
         return;
     const struct launch_body *body = (const void *)(anchor.message.bytes + sizeof *head);
-    pid_t pid = anchor_fork((const char *)(body + 1));
-    if (pid == 0)
-        anchor_become(body, (const char *)(body + 1));
-    slot->pid = pid;
+    slot->pid = anchor_start(body, (const char *)(body + 1));
     slot->state = LAUNCH_RUNNING;
-    if (pid < 0)
+    if (slot->pid < 0)
         slot_failed(slot, errno);
 }
 

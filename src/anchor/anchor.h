@@ -42,15 +42,19 @@ void anchor_hand_over(const struct anchor_options *options, const struct anchor_
 /* What the former program handed over; false when it is not understood. Takes fd. */
 bool anchor_take_over(int fd, struct anchor_state *state);
 
-/* anchor_child.c: called in the forked child; becomes the service or ends with 126 or 127 after
- * saying why on its log. `body` is a checked START message. */
 /* What services inherit; ours differ: no cores, as many descriptors as can be had. */
 extern struct rlimit anchor_core_limit, anchor_files_limit;
 /* Signals that we ignore, by our own wish or our parent's: exec resets all others. */
 extern bool anchor_ignored[NSIG];
-/* fork(), the child in the cgroup that the strings behind the body name, where that can be. */
-pid_t anchor_fork(const char *strings);
-_Noreturn void anchor_become(const struct launch_body *body, const char *strings);
+/* anchor_child.c: a process that becomes the service, in its cgroup where that can be, or ends with
+ * 126 or 127 after saying why on its log. Of a checked START message. -1 and errno when there is no
+ * room for it. */
+pid_t anchor_start(const struct launch_body *body, const char *strings);
+
+/* anchor_clone.c: calls `call` in a new process, in the cgroup of the descriptor unless that is -1,
+ * and comes back once it has run exec or has ended: until then it shares our memory. `call` never
+ * returns. Its id, or -1 and errno (ENOSYS: not on this machine). */
+pid_t anchor_clone(int cgroup_fd, void (*call)(void *), void *context);
 
 /* anchor_kept.c */
 enum { ANCHOR_KEPT_BYTES = LAUNCH_NAME_BYTES + 4 }; /* one of them handed over: name, descriptor */

@@ -106,31 +106,8 @@ static const char *next_string(const char **place) {
     return text;
 }
 
-static bool born_in_cgroup;
-
-/* A process that moves into a cgroup waits for all processors, some milliseconds; one that is born
- * there does not. */
-pid_t anchor_fork(const char *strings) {
-    for (int i = 0; i < 4; i++)
-        next_string(&strings);
-    born_in_cgroup = false;
-    AUTO_FD int fd = strings[0] ? open(strings, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return fork();
-    struct clone_args arguments = {
-        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)fd};
-    born_in_cgroup = true;
-    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid >= 0)
-        return pid;
-    born_in_cgroup = false;
-    return fork(); /* an old kernel, or a sandbox that forbids it: anchor_become() enters it */
-}
-
 static void enter_cgroup(const char *folder) {
     char path[4096];
-    if (!folder[0] || born_in_cgroup)
-        return;
     snprintf(path, sizeof path, "%s/cgroup.procs", folder);
     AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, "0", 1) != 1) /* then it is found by its session and its marks */
@@ -138,8 +115,17 @@ static void enter_cgroup(const char *folder) {
                 folder, strerror(errno));
 }
 
-_Noreturn void anchor_become(const struct launch_body *body, const char *strings) {
+struct child {
+    const struct launch_body *body;
+    const char *strings;
+    bool in_cgroup; /* born there */
+};
+
+/* Becomes the service, or ends with 126 or 127 after saying why on its log. */
+static _Noreturn void become(const struct child *child) {
     static char *argv[WORDS_MAX + 1], *envp[WORDS_MAX + 1];
+    const struct launch_body *body = child->body;
+    const char *strings = child->strings;
     next_string(&strings); /* the name */
     const char *path = next_string(&strings);
     const char *folder = next_string(&strings);
@@ -147,7 +133,8 @@ _Noreturn void anchor_become(const struct launch_body *body, const char *strings
     const char *cgroup = next_string(&strings);
     setsid();
     take_streams(log);
-    enter_cgroup(cgroup);
+    if (cgroup[0] && !child->in_cgroup)
+        enter_cgroup(cgroup);
     if (body->argc > WORDS_MAX || body->envc > WORDS_MAX)
         give_up("pass that many words to", path, E2BIG);
     for (uint32_t i = 0; i < body->argc; i++)
@@ -166,4 +153,42 @@ _Noreturn void anchor_become(const struct launch_body *body, const char *strings
     /* The file is there: then it is what its first line names that is not. */
     give_up(error == ENOENT && access(path, F_OK) == 0 ? "find the interpreter of" : "run", path,
             error);
+}
+
+static void become_called(void *child) {
+    become(child);
+}
+
+static const char *cgroup_of(const char *strings) {
+    for (int i = 0; i < 4; i++)
+        next_string(&strings);
+    return strings;
+}
+
+static pid_t fork_in_cgroup(int cgroup_fd) {
+    struct clone_args arguments = {
+        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)cgroup_fd};
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
+/* Copying our page tables is the dearest part of a start, so they are shared where waiting for the
+ * exec is safe: on a local disk, and where no other user can stop the child before it. A process
+ * that moves into a cgroup waits for all processors, some milliseconds; one that is born there does
+ * not. Where that cannot be (an old kernel, a sandbox) it moves. */
+pid_t anchor_start(const struct launch_body *body, const char *strings) {
+    const char *cgroup = cgroup_of(strings);
+    AUTO_FD int fd = cgroup[0] ? open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    struct child child = {.body = body, .strings = strings, .in_cgroup = fd >= 0};
+    pid_t pid = -1;
+    if (body->exec_is_quick && !body->change_user)
+        pid = anchor_clone(fd, become_called, &child);
+    if (pid < 0 && fd >= 0)
+        pid = fork_in_cgroup(fd);
+    if (pid < 0) {
+        child.in_cgroup = false;
+        pid = fork();
+    }
+    if (pid == 0)
+        become(&child);
+    return pid;
 }

@@ -62,7 +62,8 @@ struct launch_body {
     int64_t start_ticks; /* ADOPT: field 22 of /proc/PID/stat */
     int64_t nofile;      /* 0: inherited */
     int64_t limits[LAUNCH_LIMITS];
-    int32_t umask; /* -1: inherited */
+    int32_t umask;          /* -1: inherited */
+    uint32_t exec_is_quick; /* program and folder are on local disks: it may be waited for */
     uint32_t change_user;
     uint32_t uid, gid, group_count;
     uint32_t groups[LAUNCH_GROUPS_MAX];

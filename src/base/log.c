@@ -49,10 +49,12 @@ static void write_if_taken(const char *line, size_t size) {
         lost++;
         return;
     }
-    char note[64];
-    int n = lost ? snprintf(note, sizeof note, "(%u lines were lost here)\n", lost) : 0;
-    lost = 0;
-    (void)!write(STDERR_FILENO, note, (size_t)n);
+    if (lost) {
+        char note[64];
+        int n = snprintf(note, sizeof note, "(%u lines were lost here)\n", lost);
+        (void)!write(STDERR_FILENO, note, (size_t)n);
+        lost = 0;
+    }
     (void)!write(STDERR_FILENO, line, size);
 }
 

@@ -57,7 +57,7 @@ static void check_interpreter(const struct service_config *service, const char *
 
 static char *in_path(const struct service_config *service, const char *word) {
     AUTO_FREE char *own = program_folder();
-    const char *path = env_get(service->env, "PATH");
+    const char *path = config_service_env_get(service, "PATH");
     AUTO_FREE char *all = text_format("%s:%s", path ? path : "/usr/local/bin:/usr/bin:/bin", own);
     char *rest = all;
     for (char *part; (part = strsep(&rest, ":"));) {

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/secret.h"
 #include "cli/deploy.h"
+#include "wire/config.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -39,7 +40,7 @@ static _Noreturn void become(const struct service_config *service, const char *f
         dprintf(STDERR_FILENO, "cannot enter %s: %s\n", folder, strerror(errno)), _exit(126);
     if (user)
         setenv("HOME", user->pw_dir, 1);
-    execvpe(argv[0], argv, service->env);
+    execvpe(argv[0], argv, config_service_env(service));
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }

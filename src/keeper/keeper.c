@@ -7,6 +7,7 @@
 #include "wire/config.h"
 #include "wire/config_files.h"
 #include <errno.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,8 +46,9 @@ static void do_signal(struct keeper *keeper, const struct service_command *comma
         return;
     /* A stopped process does not see SIGTERM before it goes on. */
     anchor_link_signal(keeper, slot, (int)command->value);
-    if (command->value == SIGKILL)
-        (void)cgroup_kill(keeper, keeper->services.list[command->index].config->name);
+    if (command->value == SIGKILL &&
+        cgroup_kill(keeper, keeper->services.list[command->index].config->name))
+        unit->cgroup_unhurt = false;
     if (command->value != SIGKILL && command->value != SIGSTOP)
         anchor_link_signal(keeper, slot, SIGCONT);
 }
@@ -55,6 +57,7 @@ static void do_sweep(struct keeper *keeper, const struct service_command *comman
     const char *name = keeper->services.list[command->index].config->name;
     struct unit *unit = keeper->units[command->index];
     int killed = cgroup_kill(keeper, name);
+    unit->cgroup_unhurt &= killed == 0;
     if (!unit->in_cgroup) { /* this looks at every process of the machine */
         int marked = tree_sweep(keeper, name, (pid_t)command->value);
         if (unit->launcher)
@@ -184,10 +187,14 @@ static void write_down(struct keeper *keeper) {
         anchor_link_free_slots(keeper);
 }
 
-/* Right after events were read: a timer of the next turn must not start what is not written down.
- */
+/* Right after events were read: what they changed is on record before anything is started, and a
+ * restart without delay does not wait for the next turn. */
 static void after_events(uv_check_t *check) {
-    write_down(check->data);
+    struct keeper *keeper = check->data;
+    (void)state_save_changed(keeper);
+    int64_t deadline = services_deadline(&keeper->services);
+    if (deadline && deadline <= clock_ms())
+        on_timer(&keeper->timer);
 }
 
 /* Once a turn, before the loop sleeps; the one next deadline is set. */
@@ -406,7 +413,9 @@ int keeper_run(const char *run, const char *config_path) {
     static struct keeper keeper;
     keeper.run = run;
     keeper.config_path = config_path;
+    mallopt(M_ARENA_MAX, 1); /* the writer's thread hardly allocates */
     load_config(&keeper);
+    malloc_trim(0); /* what reading took */
     keeper.started_ms = clock_ms();
     struct stat found;
     AUTO_FREE char *up = path_join(run, "up");

@@ -37,6 +37,7 @@ struct unit {
     bool unsaved;                 /* besides a changed `saved`: the status text, a failed write */
     bool save_failed;             /* and that was said */
     bool log_trouble;             /* the disk refuses its log, and that was told */
+    bool cgroup_unhurt;           /* made by this keeper, and never killed since */
     bool in_cgroup;               /* seen there: all that it starts is there too */
     struct unit_figures *figures; /* NULL until somebody asks */
     int64_t look_at_ms;           /* when its tree is looked at for development flags; 0: not */
@@ -190,8 +191,9 @@ void jobs_before_sleep(struct keeper *keeper);
 void jobs_add_status(json_t *object, const struct service *service);
 /* keeper_cgroup.c: cgroup v2 where writable; all but opening do nothing where it is not */
 void cgroup_open(struct keeper *keeper);
-/* For a new life, and the one of the present life; "" for none. The caller frees. */
-char *cgroup_folder_new(const struct keeper *keeper, const char *service);
+/* For a new life, and the one of the present life; "" for none. The caller frees. *unhurt: the
+ * first one was made by this keeper and never killed, so it can be used again. */
+char *cgroup_folder_new(const struct keeper *keeper, const char *service, bool *unhurt);
 char *cgroup_folder(const struct keeper *keeper, const char *service);
 int cgroup_kill(const struct keeper *keeper, const char *service); /* how many there were */
 void cgroup_remove(const struct keeper *keeper, const char *service);

@@ -6,15 +6,18 @@
 #include "base/text.h"
 #include "keeper/keeper.h"
 #include "keeper/processes.h"
+#include "wire/config.h"
 #include "wire/dotenv.h"
 #include <errno.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -116,6 +119,20 @@ static char *find_program(const char *word, const char *folder, char *const *env
     return NULL;
 }
 
+/* On a disk of this machine: a file system of the network, or of a program, may hang for ever. */
+static bool is_local(const char *path) {
+    static const uint32_t local[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,      BTRFS_SUPER_MAGIC,
+                                     F2FS_SUPER_MAGIC, TMPFS_MAGIC,          RAMFS_MAGIC,
+                                     SQUASHFS_MAGIC,   OVERLAYFS_SUPER_MAGIC};
+    struct statfs found;
+    if (statfs(path, &found) < 0)
+        return false;
+    for (size_t i = 0; i < COUNT_OF(local); i++)
+        if ((uint32_t)found.f_type == local[i])
+            return true;
+    return false;
+}
+
 static void set_user(struct launch_body *body, const char *user) {
     struct passwd *entry = user ? getpwnam(user) : NULL;
     if (!entry)
@@ -157,6 +174,7 @@ static bool send_request(struct keeper *keeper, const struct launch_request *req
     if (!path && request->kind == LAUNCH_START)
         return false;
     set_user(&body, config->user);
+    body.exec_is_quick = path && is_local(path) && is_local(config->folder);
     buffer_add(&message, &head, sizeof head);
     buffer_add(&message, &body, sizeof body);
     add_string(&message, request->name);
@@ -210,9 +228,7 @@ static void add_gateway_env(const struct keeper *keeper, const struct service_co
 
 static char **complete_env(const struct keeper *keeper, const struct service_config *config,
                            bool uses_notify) {
-    char **env = memory_array(text_list_count(config->env) + 1, sizeof *env);
-    for (size_t i = 0; config->env && config->env[i]; i++)
-        env[i] = text_copy(config->env[i]);
+    char **env = config_service_env(config);
     env_set(&env, "HOLDFAST_RUN", keeper->run);
     env_set(&env, "HOLDFAST_SERVICE", config->name);
     if (uses_notify) {
@@ -247,7 +263,7 @@ void anchor_link_start(struct keeper *keeper, size_t index) {
     if (unit->slot == SLOT_NONE)
         unit->slot = take_slot(keeper);
     char **env = complete_env(keeper, config, unit->notify != NULL);
-    AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name);
+    AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name, &unit->cgroup_unhurt);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->slot,
                                      .name = config->name,
@@ -314,7 +330,7 @@ void anchor_link_start_hook(struct keeper *keeper, size_t index, bool after_stop
     char **env = complete_env(keeper, config, false);
     set_hook_env(service, after_stop, &env);
     AUTO_FREE char *name = text_format("%c%s", after_stop ? '>' : '<', config->name);
-    AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name);
+    AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name, &unit->cgroup_unhurt);
     unit->hook_slot = take_slot(keeper);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->hook_slot,

@@ -154,13 +154,16 @@ static bool can_be_born(const char *folder) {
     return WIFEXITED(status);
 }
 
-/* Made, with what a stop needs in it (Linux 5.14). */
+/* Made, with what a stop needs in it (Linux 5.14). One that was there may have been killed. */
 static bool make_root(const char *own, const char *folder) {
     AUTO_FREE char *door = path_join(own, "cgroup.procs");
     AUTO_FREE char *end = path_join(folder, "cgroup.kill");
-    if (access(door, W_OK) < 0 || (mkdir(folder, 0755) < 0 && errno != EEXIST))
+    if (access(door, W_OK) < 0)
         return false;
-    if (access(end, W_OK) == 0 && can_be_born(folder))
+    bool made = mkdir(folder, 0755) == 0;
+    if (!made && errno != EEXIST)
+        return false;
+    if (access(end, W_OK) == 0 && (made || can_be_born(folder)))
         return true;
     rmdir(folder);
     return false;
@@ -188,11 +191,15 @@ void cgroup_open(struct keeper *keeper) {
 
 /* A cgroup that was killed is not used again: Linux 6.18 kills at once what is later born into it,
  * and what was killed may still be on its way out. */
-char *cgroup_folder_new(const struct keeper *keeper, const char *service) {
+char *cgroup_folder_new(const struct keeper *keeper, const char *service, bool *unhurt) {
+    AUTO_FREE char *last = keeper->cgroup && *unhurt ? service_folder(keeper, service, 0) : NULL;
+    if (last && access(last, F_OK) == 0)
+        return TAKE(last);
     for (int turn = 0; keeper->cgroup && turn < TURNS_MAX; turn++) {
         AUTO_FREE char *folder = service_folder(keeper, service, turn);
         if (!is_populated(folder))
             remove_folder(folder, 0);
+        *unhurt = turn == 0;
         if (mkdir(folder, 0755) == 0)
             return TAKE(folder);
         if (errno != EEXIST) {
@@ -241,6 +248,8 @@ int cgroup_kill(const struct keeper *keeper, const char *service) {
     int killed = 0;
     for (int turn = 0; keeper->cgroup && turn < TURNS_MAX; turn++) {
         AUTO_FREE char *folder = service_folder(keeper, service, turn);
+        if (turn > 0 && access(folder, F_OK) < 0)
+            break;
         int r = kill_folder(folder);
         if (r < 0)
             log_warning(

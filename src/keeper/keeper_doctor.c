@@ -11,7 +11,7 @@
 
 enum { WORDS_MAX = 2048, WORDS_BYTES_MAX = 128 * 1024 };
 /* Soon, and once more when a script has done what it does first. */
-static const int64_t looks_after_ms[] = {3000, 60000};
+static const int64_t looks_after_ms[] = {3000, 30000};
 
 /* NUL-separated words of /proc/PID/`name`, as a list that points into `text`. */
 static char **words_of(pid_t pid, const char *name, char *text, size_t size, char **words) {

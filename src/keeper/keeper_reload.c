@@ -35,6 +35,7 @@ static void carry_leaving(struct keeper *keeper, struct config *next) {
         moved->needs = text_list_free(moved->needs);
         free(moved->consumer); /* the hub must not take it for one of its own */
         moved->consumer = NULL;
+        moved->env_inherited = next->environment;
         const char *name = old->name;
         *old = (struct service_config){.name = text_copy(name)};
     }

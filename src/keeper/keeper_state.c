@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One small JSON file per service in <run>/state: what the next keeper needs to go on. On tmpfs, so
  * a restart needs no working disk, and after a reboot it is gone, as it should be. */
+#include "base/buffer.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "keeper/keeper.h"
@@ -58,20 +59,32 @@ static char *state_path(const struct keeper *keeper, const char *name) {
     return text_format("%s/state/%s", keeper->run, name);
 }
 
-static json_t *field_to_json(const void *field, enum field_type type) {
+static void add_text(struct buffer *text, const char *value) {
+    json_t *string = json_string_nocheck(value);
+    AUTO_FREE char *encoded = json_dumps(string, JSON_ENCODE_ANY);
+    json_decref(string);
+    buffer_print(text, "%s", encoded ? encoded : "\"\"");
+}
+
+/* Printed, not built and dumped: this is in the way of each restart. */
+static void add_field(struct buffer *text, const void *field, enum field_type type) {
     switch (type) {
     case FIELD_BOOL:
-        return json_boolean(*(const bool *)field);
+        buffer_print(text, "%s", *(const bool *)field ? "true" : "false");
+        break;
     case FIELD_INT:
-        return json_integer(*(const int *)field);
+        buffer_print(text, "%d", *(const int *)field);
+        break;
     case FIELD_LONG:
-        return json_integer(*(const int64_t *)field);
+        buffer_print(text, "%lld", (long long)*(const int64_t *)field);
+        break;
     case FIELD_TEXT:
-        return json_string_nocheck(field);
+        add_text(text, field);
+        break;
     case FIELD_STATE:
-        return json_string(service_state_names[*(const enum service_state *)field]);
+        add_text(text, service_state_names[*(const enum service_state *)field]);
+        break;
     }
-    return json_null();
 }
 
 static enum service_state state_of(const char *name) {
@@ -97,17 +110,19 @@ static void field_from_json(void *field, enum field_type type, const json_t *val
 static bool save(struct keeper *keeper, size_t index) {
     struct service *service = &keeper->services.list[index];
     struct unit *unit = keeper->units[index];
-    json_t *object = json_object();
-    for (size_t i = 0; i < COUNT_OF(fields); i++)
-        json_object_set_new(object, fields[i].name,
-                            field_to_json((char *)service + fields[i].offset, fields[i].type));
-    json_object_set_new(object, "start_ticks", json_integer(unit->start_ticks));
-    json_object_set_new(object, "launcher", json_integer(unit->launcher));
-    json_object_set_new(object, "status_text", json_string_nocheck(unit->status_text));
-    AUTO_FREE char *text = json_dumps(object, JSON_COMPACT);
+    AUTO_BUFFER struct buffer text = {0};
+    buffer_print(&text, "{");
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        buffer_print(&text, "\"%s\":", fields[i].name);
+        add_field(&text, (char *)service + fields[i].offset, fields[i].type);
+        buffer_print(&text, ",");
+    }
+    buffer_print(&text, "\"start_ticks\":%lld,\"launcher\":%d,\"status_text\":",
+                 (long long)unit->start_ticks, (int)unit->launcher);
+    add_text(&text, unit->status_text);
+    buffer_print(&text, "}");
     AUTO_FREE char *path = state_path(keeper, service->config->name);
-    json_decref(object);
-    int r = text ? file_replace_fast(path, slice_of(text), 0600) : -ENOMEM;
+    int r = file_replace_fast(path, buffer_slice(&text), 0600);
     if (r < 0 && !unit->save_failed)
         log_error("service %s: its run state cannot be written to %s: %s; trying again",
                   service->config->name, path, strerror(-r));

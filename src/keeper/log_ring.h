@@ -8,23 +8,22 @@
 #pragma once
 #include "base/common.h"
 #include <stdatomic.h>
-#include <sys/uio.h>
 
 enum {
-    LOG_RING_BYTES = 256 * 1024, /* touched pages count, untouched ones do not */
-    LOG_WRITE_BYTES = 64 * 1024, /* at most in one write; a longer line is cut there */
-
+    LOG_RING_BYTES = 1024 * 1024,    /* of memory under full load; a quiet service has none */
+    LOG_RING_KEPT_BYTES = 32 * 1024, /* nearly none: so much may stay of a little that was said */
+    LOG_WRITE_BYTES = 64 * 1024,     /* at most in one write; a longer line is cut there */
 };
 struct log_ring_head; /* one page, shared */
 
 struct log_ring {
     struct log_ring_head *head;
-    char *bytes;               /* LOG_RING_BYTES */
+    char *bytes;               /* mapped twice in a row: what wraps is in one piece too */
     int fd;                    /* until bound; else -1 */
     _Atomic uint64_t received; /* offsets in the stream of this ring; index = offset % size */
     _Atomic uint64_t written;
-    _Atomic bool holds_pages; /* of what was written long ago */
-    int64_t gave_back_ms;     /* the writer's */
+    size_t touched; /* bytes since its pages were given back; the loop's */
+    int64_t gave_back_ms;
 };
 /* Maps the ring file, making it if needed. After this: log_ring_bind(). */
 MUST_CHECK int log_ring_open(struct log_ring *ring, const char *path);
@@ -43,14 +42,14 @@ struct log_ring_losses {
 };
 struct log_ring_losses *log_ring_losses(struct log_ring *ring);
 
-/* Reader's side: free room as one or two pieces; then what was put there becomes visible. */
+/* Reader's side: where log_ring_room() bytes are free; then what was put there becomes visible. */
 size_t log_ring_room(const struct log_ring *ring);
-int log_ring_pieces(struct log_ring *ring, struct iovec pieces[2]);
+char *log_ring_space(const struct log_ring *ring);
 void log_ring_received(struct log_ring *ring, size_t bytes);
-/* An empty ring costs no memory after it; false: it is not empty. */
-bool log_ring_give_back(struct log_ring *ring);
 void log_ring_put(struct log_ring *ring, struct slice text); /* text must fit the room */
+/* The same side: an empty ring costs no memory after it. False: it is not empty. */
+bool log_ring_give_back(struct log_ring *ring);
 
-/* Writer's side: copies up to LOG_WRITE_BYTES, without taking them. */
-size_t log_ring_peek(const struct log_ring *ring, char *ret);
+/* Writer's side: up to LOG_WRITE_BYTES at *ret, to be changed in place, not yet taken. */
+size_t log_ring_peek(const struct log_ring *ring, char **ret);
 void log_ring_written(struct log_ring *ring, size_t bytes);

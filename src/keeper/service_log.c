@@ -11,10 +11,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-enum { READ_BYTES_A_TURN = 512 * 1024, RETRY_MS = 1000, REST_MS = 1000, NOTE_BYTES = 160 };
+enum { READ_BYTES_A_TURN = 512 * 1024, PIPE_BYTES = 256 * 1024, NOTE_BYTES = 160 };
+enum { RETRY_MS = 1000, REST_MS = 1000 };
 /* Closed by the loop: the writer writes the rest, however long its disk takes, and lets it go. */
 enum log_state { LOG_OPEN, LOG_CLOSED, LOG_GONE };
 
@@ -61,7 +61,6 @@ struct log_writer {
     log_found_fn found;
     void *found_context;
     uv_loop_t *loop;
-    char chunk[LOG_WRITE_BYTES + 1];
 };
 
 /* ---- writer thread: ring to file ---- */
@@ -79,27 +78,30 @@ static size_t cut_at_line(const char *chunk, size_t size) {
     return blank ? (size_t)(blank - chunk) + 1 : size;
 }
 
-/* Masked before the disk and before anybody looks for words in it. */
-static int write_some(struct service_log *log, char *chunk, size_t size) {
-    secret_mask(chunk, size);
-    ssize_t n = log_file_write(&log->file, &log->ring, (struct slice){chunk, size}, log->bytes_max,
+/* Masked, in the ring, before the disk and before anybody looks for words in it. */
+static int write_some(struct service_log *log, char *lines, size_t size) {
+    secret_mask(lines, size);
+    ssize_t n = log_file_write(&log->file, &log->ring, (struct slice){lines, size}, log->bytes_max,
                                log->files);
     if (n < 0)
         return (int)n;
+    bool found = log_watch_scan(log->watch, (struct slice){lines, (size_t)n});
     log_ring_written(&log->ring, (size_t)n);
     log->moved_ms = clock_ms();
-    if (log_watch_scan(log->watch, (struct slice){chunk, (size_t)n}))
+    if (found)
         uv_async_send(&log->writer->room);
     return 0;
 }
 
 /* One write of one log; true when more may follow at once. */
-static bool drain_once(struct service_log *log, char *chunk) {
-    size_t size = cut_at_line(chunk, log_ring_peek(&log->ring, chunk));
+static bool drain_once(struct service_log *log) {
+    char *lines = NULL;
+    size_t size = log_ring_peek(&log->ring, &lines);
+    size = cut_at_line(lines, size);
     if (!size)
         return false;
     int before = log->error;
-    log->error = write_some(log, chunk, size);
+    log->error = write_some(log, lines, size);
     if (log->error != before)
         uv_async_send(&log->writer->room); /* the loop tells of it */
     return log->error == 0;
@@ -118,6 +120,11 @@ static void writer_sleep(struct log_writer *writer, bool trouble) {
     }
 }
 
+/* A reader that waits is woken for half a ring, not for each write. */
+static bool has_room(const struct service_log *log) {
+    return log_ring_room(&log->ring) >= LOG_RING_BYTES / 2;
+}
+
 static void take_new_watch(struct service_log *log) {
     if (!log->watch_changed)
         return;
@@ -129,8 +136,8 @@ static void take_new_watch(struct service_log *log) {
 /* In the writer's hands, the mutex open: its disk may hang. */
 static void drain(struct service_log *log) {
     struct log_writer *writer = log->writer;
-    while (drain_once(log, writer->chunk))
-        if (log->waiting)
+    while (drain_once(log))
+        if (log->waiting && has_room(log))
             uv_async_send(&writer->room);
 }
 
@@ -191,12 +198,9 @@ static void keep_tail(struct service_log *log, const char *bytes, size_t size) {
     log->tail_size += size;
 }
 
-static void note_received(struct service_log *log, const struct iovec *pieces, size_t size) {
-    size_t first = size < pieces[0].iov_len ? size : pieces[0].iov_len;
-    keep_tail(log, pieces[0].iov_base, first);
-    if (size > first)
-        keep_tail(log, pieces[1].iov_base, size - first);
-    log->last_byte = log->tail[log->tail_size - 1]; /* n > 0: there is one */
+static void note_received(struct service_log *log, size_t size) {
+    keep_tail(log, log_ring_space(&log->ring), size);
+    log->last_byte = log->tail[log->tail_size - 1]; /* size > 0: there is one */
     log_ring_received(&log->ring, size);
 }
 
@@ -244,10 +248,15 @@ static void watch_waiting(struct log_writer *writer) {
         uv_timer_start(&writer->patience, on_patience, LOG_PATIENCE_MS / 4, LOG_PATIENCE_MS / 4);
 }
 
+/* The writer may have made room before it could see that we wait. */
 static void wait_for_room(struct service_log *log) {
+    log->waiting = true;
+    if (has_room(log)) {
+        log->waiting = false;
+        return;
+    }
     uv_poll_stop(log->poll);
     log->full_since_ms = log->full_since_ms ? log->full_since_ms : clock_ms();
-    log->waiting = true;
     watch_waiting(log->writer);
     wake_writer(log->writer);
 }
@@ -258,26 +267,29 @@ static void wait_for_room(struct service_log *log) {
 static bool fill_ring(struct service_log *log) {
     bool full = false;
     size_t turn = 0;
+    uint64_t before = log->ring.received;
+    if (log->ring.touched && clock_ms() - log->ring.gave_back_ms >= REST_MS)
+        (void)log_ring_give_back(&log->ring);
     while (turn < READ_BYTES_A_TURN && !full) {
         say_dropped(log);
-        struct iovec pieces[2];
-        int count = log_ring_pieces(&log->ring, pieces);
-        ssize_t n = count ? readv(log->fifo_fd, pieces, count) : 0;
+        size_t room = log_ring_room(&log->ring);
+        ssize_t n = room ? read(log->fifo_fd, log_ring_space(&log->ring), room) : 0;
         if (n > 0) {
-            note_received(log, pieces, (size_t)n);
+            note_received(log, (size_t)n);
             turn += (size_t)n;
         } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
             drop_some(log);
             break;
         } else {
-            full = count == 0;
+            full = room == 0;
             if (!full)
                 end_line(log); /* the pipe is empty */
             break;
         }
     }
-    wake_writer(log->writer);
-    if (turn >= LOG_WRITE_BYTES && !uv_is_active((uv_handle_t *)&log->writer->rest))
+    if (log->ring.received != before)
+        wake_writer(log->writer);
+    if (log->ring.touched > LOG_RING_KEPT_BYTES && !uv_is_active((uv_handle_t *)&log->writer->rest))
         uv_timer_start(&log->writer->rest, on_rest, REST_MS, 0);
     return !full;
 }
@@ -457,7 +469,10 @@ static int open_fifo(struct service_log *log, uid_t owner) {
     if (owner != geteuid() && chown(log->fifo, owner, (gid_t)-1) < 0)
         return -errno;
     log->fifo_fd = open(log->fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    return log->fifo_fd < 0 ? -errno : 0;
+    if (log->fifo_fd < 0)
+        return -errno;
+    (void)fcntl(log->fifo_fd, F_SETPIPE_SZ, PIPE_BYTES); /* else the usual 64 KB: slower */
+    return 0;
 }
 
 static void poll_closed(uv_handle_t *handle) {
@@ -550,7 +565,8 @@ int service_log_open(struct log_writer *writer, const struct service_log_options
     log->bytes_max = options->bytes_max;
     log->files = options->files;
     set_watch(log, options);
-    wake_writer(writer);
+    if (log->ring.received != log->ring.written) /* what a former keeper left */
+        wake_writer(writer);
     *ret = log;
     return 0;
 }

@@ -48,6 +48,8 @@ struct config *config_free(struct config *config) {
     free(config->timezone);
     free(config->data);
     free(config->run);
+    text_list_free(config->environment);
+    text_list_free(config->environment_bare);
     free(config->http.host);
     secret_deinit(&config->http.token);
     free(config->alerts.bot);
@@ -144,14 +146,14 @@ bool service_config_equal(const struct service_config *a, const struct service_c
     return text_same(a->name, b->name) && text_same(a->group, b->group) &&
            list_same(a->argv, b->argv) && list_same(a->before_start, b->before_start) &&
            list_same(a->after_stop, b->after_stop) && text_same(a->folder, b->folder) &&
-           list_same(a->env, b->env) && list_same(a->needs, b->needs) &&
-           text_same(a->user, b->user) && text_same(a->consumer, b->consumer) &&
-           a->umask == b->umask && a->nofile == b->nofile && a->stop_signal == b->stop_signal &&
-           a->stop_timeout_ms == b->stop_timeout_ms && a->start_timeout_ms == b->start_timeout_ms &&
-           a->watchdog_ms == b->watchdog_ms && a->critical == b->critical && a->part == b->part &&
-           probe_same(&a->ready, &b->ready) && probe_same(&a->health, &b->health) &&
-           restart_same(&a->restart, &b->restart) && limits_same(&a->limits, &b->limits) &&
-           job_same(&a->schedule, &b->schedule);
+           list_same(a->env, b->env) && list_same(a->env_inherited, b->env_inherited) &&
+           list_same(a->needs, b->needs) && text_same(a->user, b->user) &&
+           text_same(a->consumer, b->consumer) && a->umask == b->umask && a->nofile == b->nofile &&
+           a->stop_signal == b->stop_signal && a->stop_timeout_ms == b->stop_timeout_ms &&
+           a->start_timeout_ms == b->start_timeout_ms && a->watchdog_ms == b->watchdog_ms &&
+           a->critical == b->critical && a->part == b->part && probe_same(&a->ready, &b->ready) &&
+           probe_same(&a->health, &b->health) && restart_same(&a->restart, &b->restart) &&
+           limits_same(&a->limits, &b->limits) && job_same(&a->schedule, &b->schedule);
 }
 
 static bool bot_same(const struct bot_config *a, const struct bot_config *b) {

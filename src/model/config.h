@@ -83,15 +83,16 @@ struct service_config {
     char *group; /* of instances: the name in the file, theirs are NAME-1, NAME-2, ...; or NULL */
     int64_t instances; /* how many of them */
     char **argv;
-    char **before_start; /* hook: a command that must end well first; NULL: none */
-    char **after_stop;   /* hook: run after each end */
-    char *folder;        /* working folder, absolute */
-    char **env;          /* NAME=value, complete: what the process gets, HOLDFAST_* aside */
-    char **needs;        /* names of services */
-    char *user;          /* NULL: as the keeper */
-    char *consumer;      /* name of the bot whose updates it reads through the gateway, or NULL */
-    int64_t umask;       /* -1: inherited */
-    int64_t nofile;      /* soft limit of open files; 0: inherited */
+    char **before_start;  /* hook: a command that must end well first; NULL: none */
+    char **after_stop;    /* hook: run after each end */
+    char *folder;         /* working folder, absolute */
+    char **env;           /* NAME=value of its own, on top of: */
+    char **env_inherited; /* borrowed from the config */
+    char **needs;         /* names of services */
+    char *user;           /* NULL: as the keeper */
+    char *consumer;       /* name of the bot whose updates it reads through the gateway, or NULL */
+    int64_t umask;        /* -1: inherited */
+    int64_t nofile;       /* soft limit of open files; 0: inherited */
     struct limits_config limits;
     int stop_signal;
     int64_t stop_timeout_ms;    /* from the stop signal to SIGKILL */
@@ -146,14 +147,16 @@ struct trader_config {     /* bot NULL: no trader */
 enum profile { PROFILE_PRODUCTION, PROFILE_DEVELOPMENT };
 
 struct config {
-    char *path;     /* of the file, absolute */
-    char *folder;   /* that holds it; relative paths start here */
-    char *name;     /* of this installation */
-    char *timezone; /* IANA name */
-    int profile;    /* enum profile */
-    bool cgroup;    /* a cgroup v2 for each service, where one can be made */
-    char *data;     /* folder, absolute: what must survive */
-    char *run;      /* folder, absolute, on tmpfs: sockets, run state */
+    char *path;              /* of the file, absolute */
+    char *folder;            /* that holds it; relative paths start here */
+    char *name;              /* of this installation */
+    char *timezone;          /* IANA name */
+    char **environment;      /* NAME=value that services inherit: ours, then .env */
+    char **environment_bare; /* that Holdfast's own inherit: ours */
+    int profile;             /* enum profile */
+    bool cgroup;             /* a cgroup v2 for each service, where one can be made */
+    char *data;              /* folder, absolute: what must survive */
+    char *run;               /* folder, absolute, on tmpfs: sockets, run state */
     struct http_config http;
     struct alerts_config alerts;
     struct trader_config trader;

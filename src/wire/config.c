@@ -313,11 +313,7 @@ static struct service_config *add_own(struct config *config, enum service_part p
     for (size_t i = 0; i < COUNT_OF(words); i++)
         own->argv[i] = text_copy(words[i]);
     own->env = memory_array(1, sizeof *own->env);
-    for (char **entry = environ; *entry; entry++) {
-        AUTO_FREE char *variable = text_copy_n(*entry, strcspn(*entry, "="));
-        if (!reader_env_is_ours(variable))
-            env_set(&own->env, variable, strchr(*entry, '=') ? strchr(*entry, '=') + 1 : "");
-    }
+    own->env_inherited = config->environment_bare;
     return own;
 }
 
@@ -428,6 +424,41 @@ static int resolve(const char *path, const struct config_files *files, char *ret
     return realpath(path, ret) ? 0 : -errno;
 }
 
+/* Ours, without what a keeper above us may have set for itself. */
+static void inherit(struct reader *reader, struct config *config) {
+    for (char **entry = environ; *entry; entry++) {
+        AUTO_FREE char *name = text_copy_n(*entry, strcspn(*entry, "="));
+        const char *value = strchr(*entry, '=') ? strchr(*entry, '=') + 1 : "";
+        if (reader_env_is_ours(name))
+            continue;
+        env_set(&config->environment_bare, name, value);
+        env_set(&config->environment, name, value);
+    }
+    for (char **entry = reader->dotenv; entry && *entry; entry++) {
+        AUTO_FREE char *name = text_copy_n(*entry, strcspn(*entry, "="));
+        if (!reader_env_is_ours(name) && !getenv(name))
+            env_set(&config->environment, name, strchr(*entry, '=') + 1);
+    }
+}
+
+/* What a service gets, HOLDFAST_* aside. */
+char **config_service_env(const struct service_config *service) {
+    size_t count = text_list_count(service->env_inherited);
+    char **env = memory_array(count + 1, sizeof *env);
+    for (size_t i = 0; i < count; i++)
+        env[i] = text_copy(service->env_inherited[i]);
+    for (char **entry = service->env; entry && *entry; entry++) {
+        AUTO_FREE char *name = text_copy_n(*entry, strcspn(*entry, "="));
+        env_set(&env, name, strchr(*entry, '=') + 1);
+    }
+    return env;
+}
+
+const char *config_service_env_get(const struct service_config *service, const char *name) {
+    const char *own = env_get(service->env, name);
+    return own ? own : env_get(service->env_inherited, name);
+}
+
 int config_load_files(const char *path, const char *folder_run, struct config_files *files,
                       struct config **ret, struct config_errors *errors) {
     AUTO_FREE char *text = NULL;
@@ -451,6 +482,7 @@ int config_load_files(const char *path, const char *folder_run, struct config_fi
                             .config = config};
     set_defaults(config);
     r = load_dotenv(&reader, config->folder);
+    inherit(&reader, config);
     int file_r = read_file(&reader, (struct slice){text, size}, config);
     reader_deinit(&reader);
     if (r < 0 || file_r < 0 || errors->count) {

@@ -40,6 +40,10 @@ struct config *config_load_or_exit(const char *path, const char *folder_run);
 /* For programs that the keeper runs, and the keeper itself: the config in force as the keeper
  * recorded it in the run folder; without such a record, the files. */
 struct config *config_load_in_force_or_exit(const char *path, const char *folder_run);
+/* What its process gets, HOLDFAST_* aside: a complete copy, free with text_list_free(); and one
+ * value of it, or NULL. */
+char **config_service_env(const struct service_config *service);
+const char *config_service_env_get(const struct service_config *service, const char *name);
 char *config_in_force_path(const char *folder_run); /* of the record; the caller frees */
 /* Their values are masked in everything that is logged from now on. */
 void config_register_secrets(const struct config *config);

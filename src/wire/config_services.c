@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-extern char **environ;
 enum { DAY_MS = 86400000, HOUR_MS = 3600000, INSTANCES_MAX = 100 };
 
 static int read_command(struct reader *reader, const struct yaml_node *node, void *field);
@@ -502,21 +501,6 @@ static int read_env_file(struct reader *reader, const struct yaml_node *node, vo
     return 0;
 }
 
-/* Environment of the keeper, then .env; env_file: and env: come on top. */
-static void inherit_env(struct reader *reader, struct service_config *service) {
-    service->env = memory_array(1, sizeof *service->env);
-    char **sources[] = {environ, reader->dotenv};
-    for (size_t s = 0; s < COUNT_OF(sources); s++) {
-        for (char **entry = sources[s]; entry && *entry; entry++) {
-            AUTO_FREE char *name = text_copy_n(*entry, strcspn(*entry, "="));
-            bool from_dotenv = s == 1;
-            bool ours = reader_env_is_ours(name);
-            if (!ours && !(from_dotenv && getenv(name)))
-                env_set(&service->env, name, strchr(*entry, '=') ? strchr(*entry, '=') + 1 : "");
-        }
-    }
-}
-
 /* Holdfast's own programs speak of the errors of others all day: they are never scanned. */
 static void set_patterns(struct service_config *service) {
     static const char *const usual[] = {"error", "exception"};
@@ -535,6 +519,7 @@ static void check_service(struct reader *reader, const struct yaml_node *key,
     if (!service->argv && !yaml_tree_get(node, "command"))
         reader_error(reader, key, "service '%s' has no command:", service->name);
     const char *flag = development_look(service->argv, service->env).word;
+    flag = flag ? flag : development_look(NULL, service->env_inherited).word;
     const struct yaml_node *command = yaml_tree_get(node, "command");
     if (flag && reader->config->profile == PROFILE_PRODUCTION)
         reader_error(
@@ -561,7 +546,8 @@ static void read_service(struct reader *reader, const struct yaml_node *key,
         reader_error(reader, key, "'hub' is the name of Holdfast's own service; choose another");
     if (strcmp(key->text, "trader") == 0 && yaml_tree_get(reader->tree, "trader"))
         reader_error(reader, key, "'trader' is the name of Holdfast's own service; choose another");
-    inherit_env(reader, service);
+    service->env = memory_array(1, sizeof *service->env);
+    service->env_inherited = reader->config->environment; /* env_file: and env: come on top */
     (void)reader_mapping(reader, node, service_options, COUNT_OF(service_options), service);
     const char *folder = service->folder ? service->folder : ".";
     char *absolute =

@@ -87,8 +87,8 @@ static void test_reads_the_config_of_the_docs(void **state) {
     assert_int_equal(api->health.every_ms, 30000);
     const struct service_config *bot = config_service(config, "bot");
     assert_int_equal(bot->restart.delay_max_ms, 300000);
-    assert_string_equal(env_get(bot->env, "A"), "x y");
-    assert_string_equal(env_get(bot->env, "OWNER_USER_ID"), "42");
+    assert_string_equal(config_service_env_get(bot, "A"), "x y");
+    assert_string_equal(config_service_env_get(bot, "OWNER_USER_ID"), "42");
     assert_true(service_config_equal(bot, bot));
     assert_false(service_config_equal(bot, api));
 }

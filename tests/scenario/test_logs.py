@@ -335,7 +335,7 @@ class HungDiskTests(FedCase):
             disk.truncate(16 << 20)
         self.assertEqual(self.run_program("/usr/sbin/mkfs.ext4", "-q", image).code, 0)
         services = {"w": {"command": ["sh", "-c", "while :; do echo line; done"],
-                          "log": {"size": "64KB", "files": 3}}, "a": self.fed_service("a")}
+                          "log": {"size": "512KB", "files": 10}}, "a": self.fed_service("a")}
         self.write_config({"services": services})
         mounted = self.run_program("/usr/bin/mount", "-o", "loop", image, logs)
         if mounted.code != 0:
