@@ -83,9 +83,27 @@ static void do_probe(struct keeper *keeper, const struct service_command *comman
     probe_start(keeper->units[command->index], (int)command->value);
 }
 
+/* The end of a process is told once, with its id, however many keepers were killed over it. */
+static void tell_end(struct keeper *keeper, const struct service_command *command) {
+    struct unit *unit = keeper->units[command->index];
+    const char *name = keeper->services.list[command->index].config->name;
+    bool may_be_told = unit->ended && !unit->start_told;
+    unit->start_told = false;
+    if (may_be_told && events_end_is_told(keeper->events, name, unit->ended))
+        return;
+    events_add_with(keeper, name, command->what, command->text,
+                    unit->ended ? json_pack("{s:i}", "pid", (int)unit->ended) : NULL);
+}
+
 static void do_tell(struct keeper *keeper, const struct service_command *command) {
-    events_add(keeper, keeper->services.list[command->index].config->name, command->what,
-               command->text);
+    const char *name = keeper->services.list[command->index].config->name;
+    if (strcmp(command->what, "exited") == 0 || strcmp(command->what, "stopped") == 0) {
+        tell_end(keeper, command);
+        return;
+    }
+    if (strcmp(command->what, "started") == 0)
+        keeper->units[command->index]->start_told = true;
+    events_add(keeper, name, command->what, command->text);
     if (strcmp(command->what, "ready") == 0)
         doctor_look_later(keeper, command->index);
 }
@@ -191,7 +209,7 @@ static void write_down(struct keeper *keeper) {
  * restart without delay does not wait for the next turn. */
 static void after_events(uv_check_t *check) {
     struct keeper *keeper = check->data;
-    (void)state_save_changed(keeper);
+    write_down(keeper);
     int64_t deadline = services_deadline(&keeper->services);
     if (deadline && deadline <= clock_ms())
         on_timer(&keeper->timer);

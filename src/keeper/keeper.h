@@ -29,6 +29,8 @@ struct unit {
     struct file_probe *file_probe; /* under way */
     struct unit_job *job;          /* NULL: it is a service */
     uint32_t main_slot;            /* of the process that sd_notify MAINPID named; SLOT_NONE */
+    pid_t ended;                   /* the process whose end is being acted on; 0: none was made */
+    bool start_told;               /* by this keeper: no former one can have told its end */
     pid_t launcher;                /* the anchor's child, when MAINPID named another; 0 */
     bool probe_void;               /* its outcome counts no more: it is being killed */
     int probe_which;               /* 0 ready, 1 health */
@@ -134,6 +136,8 @@ void events_add(struct keeper *keeper, const char *service, const char *what, co
 void events_add_with(struct keeper *keeper, const char *service, const char *what, const char *text,
                      json_t *more);
 /* Calls `each` with every kept event above `after`, as a line of JSON. */
+/* A former keeper told the end of this process and was killed before it could write that down. */
+bool events_end_is_told(const struct events *events, const char *service, pid_t pid);
 void events_since(const struct events *events, int64_t after,
                   void (*each)(void *context, struct slice line), void *context);
 

@@ -250,6 +250,7 @@ static void start_failed(struct keeper *keeper, size_t index, const char *why) {
     struct service *service = &keeper->services.list[index];
     log_error("service %s: cannot be started: %s", service->config->name, why);
     struct service_exit exit = {.code = 127, .known = true};
+    keeper->units[index]->ended = 0;
     free_slot(keeper, keeper->units[index]->slot);
     keeper->units[index]->slot = SLOT_NONE;
     keeper_event(
@@ -484,6 +485,13 @@ static void on_hook_slot(struct keeper *keeper, const struct launch_head *head, 
                              .exit = head->value == LAUNCH_DEAD ? exit_of(head->status) : failed});
 }
 
+/* A former keeper had it started and was killed before it could write that down. */
+static void begin_unseen(struct service *service, const struct launch_head *head) {
+    service->state = SERVICE_STARTING;
+    service->wanted = true;
+    service->started_ms = service->since_ms = head->time_ms;
+}
+
 static void on_running(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
     struct service *service = &keeper->services.list[unit->index];
     unit->slot = head->slot;
@@ -494,12 +502,8 @@ static void on_running(struct keeper *keeper, const struct launch_head *head, st
     unit->in_cgroup = process_by_cgroup(keeper, head->pid) == unit->index;
     if (service->pid == head->pid)
         return; /* told again: we are the next keeper, or it is an adoption */
-    if (!service_has_process(service)) {
-        /* A former keeper had it started and was killed before it could write that down. */
-        service->state = SERVICE_STARTING;
-        service->wanted = true;
-        service->started_ms = service->since_ms = head->time_ms;
-    }
+    if (!service_has_process(service))
+        begin_unseen(service, head);
     keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_STARTED,
                                                 .index = unit->index,
                                                 .pid = head->pid});
@@ -508,14 +512,16 @@ static void on_running(struct keeper *keeper, const struct launch_head *head, st
 /* `head` tells of an earlier life that this service's state has left behind already. */
 static bool is_past_life(const struct service *service, const struct unit *unit,
                          const struct launch_head *head) {
-    return !service_has_process(service) || (unit->slot != SLOT_NONE && unit->slot != head->slot) ||
-           jobs_start_waits(unit) ||
+    if (!service_has_process(service))
+        return head->pid <= 0 || head->pid == unit->ended || service_is_busy(service);
+    return (unit->slot != SLOT_NONE && unit->slot != head->slot) || jobs_start_waits(unit) ||
            (head->pid > 0 && service->pid > 0 && service->pid != head->pid);
 }
 
 static void on_ended(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
     struct service *service = &keeper->services.list[unit->index];
-    struct death death = {.pid = service->pid,
+    unit->ended = head->value == LAUNCH_DEAD ? head->pid : 0;
+    struct death death = {.pid = unit->ended,
                           .asked = service->state == SERVICE_STOPPING,
                           .uptime_ms = clock_ms() - service->started_ms};
     death.exit = head->value == LAUNCH_DEAD ? exit_of(head->status)
@@ -543,6 +549,10 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
     if (unit->notify)
         notify_socket_drain(unit->notify); /* its last words may name another main process */
     if (!is_past_life(service, unit, head)) {
+        if (!service_has_process(service)) {
+            begin_unseen(service, head);
+            service->pid = head->pid;
+        }
         on_ended(keeper, head, unit);
         return;
     }
@@ -612,6 +622,7 @@ static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
             continue;
         }
         struct service_exit unknown = {.code = -1};
+        unit->ended = service->pid;
         keeper_event(keeper, (struct service_event){
                                  .kind = SERVICE_EVENT_EXITED, .index = i, .exit = unknown});
     }

@@ -51,6 +51,11 @@ void deaths_add(struct keeper *keeper, size_t index, const struct death *death) 
     char time[CLOCK_TEXT_BYTES];
     clock_format(clock_wall_ms(), time);
     json_t *list = read_history(keeper, name);
+    json_t *last = json_array_get(list, json_array_size(list) - 1);
+    if (death->pid && json_integer_value(json_object_get(last, "pid")) == death->pid) {
+        json_decref(list); /* a former keeper wrote it down, and was killed then */
+        return;
+    }
     json_array_append_new(
         list, json_pack("{s:s,s:i,s:i,s:i,s:b,s:b,s:b,s:I,s:o}", "time", time, "pid",
                         (int)death->pid, "code", exit->code, "signal", exit->signal, "core",

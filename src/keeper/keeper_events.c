@@ -114,6 +114,16 @@ void events_add_with(struct keeper *keeper, const char *service, const char *wha
         control_tell_event(keeper->control, slice_of(line));
 }
 
+bool events_end_is_told(const struct events *events, const char *service, pid_t pid) {
+    AUTO_FREE char *exited = text_format("\"service\":\"%s\",\"what\":\"exited\"", service);
+    AUTO_FREE char *stopped = text_format("\"service\":\"%s\",\"what\":\"stopped\"", service);
+    AUTO_FREE char *of_it = text_format("\"pid\":%d}", (int)pid);
+    for (size_t i = events->count; i-- > 0;)
+        if (strstr(events->lines[i], exited) || strstr(events->lines[i], stopped))
+            return strstr(events->lines[i], of_it);
+    return false;
+}
+
 void events_since(const struct events *events, int64_t after,
                   void (*each)(void *context, struct slice line), void *context) {
     for (size_t i = 0; i < events->count; i++)

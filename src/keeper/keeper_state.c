@@ -117,8 +117,8 @@ static bool save(struct keeper *keeper, size_t index) {
         add_field(&text, (char *)service + fields[i].offset, fields[i].type);
         buffer_print(&text, ",");
     }
-    buffer_print(&text, "\"start_ticks\":%lld,\"launcher\":%d,\"status_text\":",
-                 (long long)unit->start_ticks, (int)unit->launcher);
+    buffer_print(&text, "\"start_ticks\":%lld,\"launcher\":%d,\"ended\":%d,\"status_text\":",
+                 (long long)unit->start_ticks, (int)unit->launcher, (int)unit->ended);
     add_text(&text, unit->status_text);
     buffer_print(&text, "}");
     AUTO_FREE char *path = state_path(keeper, service->config->name);
@@ -152,6 +152,7 @@ static void load(struct keeper *keeper, size_t index) {
     if (service->job.outcome < 0 || service->job.outcome >= JOB_OUTCOME_COUNT)
         service->job.outcome = JOB_NEVER;
     unit->start_ticks = json_integer_value(json_object_get(object, "start_ticks"));
+    unit->ended = (pid_t)json_integer_value(json_object_get(object, "ended"));
     unit->launcher = (pid_t)json_integer_value(json_object_get(object, "launcher"));
     const char *status = json_string_value(json_object_get(object, "status_text"));
     snprintf(unit->status_text, sizeof unit->status_text, "%s", status ? status : "");

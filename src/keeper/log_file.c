@@ -139,10 +139,10 @@ static void shift_old_files(const struct log_file *file, int64_t files) {
 static int rotate(struct log_file *file, struct log_ring *ring, int64_t files) {
     AUTO_FREE char *next = text_format("%s.next", file->path);
     AUTO_FD int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
-    struct stat made;
-    if (fd < 0 || fstat(fd, &made) < 0)
+    struct stat made, now;
+    if (fd < 0 || fstat(fd, &made) < 0 || fstat(file->fd, &now) < 0)
         return -errno;
-    log_ring_announce(ring, (uint64_t)made.st_ino);
+    log_ring_announce(ring, (uint64_t)now.st_ino, (uint64_t)made.st_ino);
     shift_old_files(file, files);
     if (rename(next, file->path) < 0)
         return -errno;

@@ -11,7 +11,6 @@ enum { PAGE_BYTES = 4096, MAGIC = 0x48464c32, MAPPED_BYTES = PAGE_BYTES + 2 * LO
 
 struct log_ring_head {
     uint32_t magic;
-    uint32_t newest; /* index of the file announced last */
     struct {
         uint64_t inode, start; /* stream offset of the file's first byte */
     } files[2];
@@ -134,11 +133,13 @@ void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes) {
     give_pages(ring, last, (size_t)(first + LOG_RING_BYTES - last));
 }
 
-void log_ring_announce(struct log_ring *ring, uint64_t inode) {
-    uint32_t next = !ring->head->newest;
-    ring->head->files[next].start = ring->written;
-    ring->head->files[next].inode = inode;
-    ring->head->newest = next;
+void log_ring_announce(struct log_ring *ring, uint64_t now, uint64_t next) {
+    size_t place = ring->head->files[0].inode == now;
+    ring->head->files[place].inode = 0; /* never a known file with a wrong start */
+    atomic_signal_fence(memory_order_seq_cst);
+    ring->head->files[place].start = ring->written;
+    atomic_signal_fence(memory_order_seq_cst);
+    ring->head->files[place].inode = next;
 }
 
 size_t log_ring_room(const struct log_ring *ring) {

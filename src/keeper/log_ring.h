@@ -32,8 +32,9 @@ void log_ring_close(struct log_ring *ring);
 /* Says which log file the stream goes on in: finds where it stood when the inode is known, else
  * starts anew with an empty ring. */
 void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes);
-/* Before a rotation: the file with this inode will begin at `written`. */
-void log_ring_announce(struct log_ring *ring, uint64_t inode);
+/* Before a rotation: the file with inode `next` will begin at `written`; that with `now` stays
+ * known, for a kill before the names change. */
+void log_ring_announce(struct log_ring *ring, uint64_t now, uint64_t next);
 
 /* Bytes that had to be dropped: all of them, and those not yet said in the log. They outlive the
  * keeper like the ring itself; the loop's thread alone uses them. */

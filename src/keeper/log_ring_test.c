@@ -124,6 +124,27 @@ static void test_nul_becomes_a_blank(void **state) {
     assert_memory_equal(chunk, "a b\n", 4);
 }
 
+static uint64_t inode_of_file(void) {
+    struct stat found;
+    assert_int_equal(fstat(file_fd, &found), 0);
+    return (uint64_t)found.st_ino;
+}
+
+/* Killed in two rotations one after the other, each time before a name changed: the stream goes on
+ * in the old file. */
+static void test_two_rotations_that_came_to_nothing(void **state) {
+    reopen();
+    log_ring_put(&ring, slice_of("first\nsecond\n"));
+    write_some(6, false);
+    for (int i = 0; i < 2; i++) {
+        log_ring_announce(&ring, inode_of_file(), 123456789);
+        reopen();
+        char *chunk = NULL;
+        assert_int_equal(log_ring_peek(&ring, &chunk), 7);
+        assert_memory_equal(chunk, "second\n", 7);
+    }
+}
+
 static void test_strange_file_starts_anew(void **state) {
     reopen();
     log_ring_put(&ring, slice_of("old\n"));
@@ -143,6 +164,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_no_byte_is_lost_or_doubled_by_kills), TEST(test_an_empty_ring_costs_no_memory),
-        TEST(test_nul_becomes_a_blank), TEST(test_strange_file_starts_anew)};
+        TEST(test_nul_becomes_a_blank), TEST(test_two_rotations_that_came_to_nothing),
+        TEST(test_strange_file_starts_anew)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
