@@ -30,7 +30,7 @@ void deploy_tell(struct deploy *deploy, const char *format, ...) {
         return;
     text_print(text, sizeof text, "%s", whole);
     secret_mask(text, strlen(text));
-    fprintf(stderr, "%s: %s\n", deploy->service->name, text);
+    fprintf(stderr, "%s: %s\n", deploy->name, text);
     json_decref(keeper_try(deploy->config->run,
                            json_pack("{s:i,s:s,s:s,s:s,s:s}", "id", 1, "do", "note", "service",
                                      deploy->service->name, "what", "deploy", "text", text)));
@@ -58,14 +58,14 @@ static char *deploy_folder(const struct config *config) {
 /* Handed on to pull and check: killed, we leave it to them until they end. */
 static int take_lock(const struct deploy *deploy) {
     AUTO_FREE char *folder = deploy_folder(deploy->config);
-    AUTO_FREE char *path = text_format("%s/%s.lock", folder, deploy->service->name);
+    AUTO_FREE char *path = text_format("%s/%s.lock", folder, deploy->name);
     int r = folder_make(folder, 0750);
     int fd = r < 0 ? r : open(path, O_RDWR | O_CREAT, 0600);
     if (fd < 0)
         fatal(EX_CANTCREAT, "%s cannot be opened: %s", path, strerror(r < 0 ? -r : errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         fatal(EX_TEMPFAIL, "another deploy of %s is under way; try again when it has ended",
-              deploy->service->name);
+              deploy->name);
     return fd;
 }
 
@@ -132,7 +132,7 @@ void deploy_report(struct report *report, const struct config *config) {
 
 static void print_last_lines(const struct deploy *deploy) {
     AUTO_FREE char *path =
-        text_format("%s/logs/%s.log", deploy->config->data, deploy->service->name);
+        text_format("%s/logs/%s.log", deploy->config->data, deploy->unwell->name);
     AUTO_FREE char *text = NULL;
     size_t size = 0;
     if (file_read(path, LOG_BYTES_MAX, &text, &size) < 0 || size == 0)
@@ -194,7 +194,10 @@ static const struct service_config *find_service(const struct cli *cli,
     const char *name = cli->words[0];
     if (!name || cli->words[1])
         fatal(EX_USAGE, "deploy what? name one service");
-    const struct service_config *service = config_service(config, name);
+    const struct service_config *service = NULL;
+    for (size_t i = 0; i < config->service_count && !service; i++)
+        if (service_is_called(&config->services[i], name))
+            service = &config->services[i];
     if (!service || service->part != PART_NONE)
         fatal(EX_USAGE, "'%s' is not a service of %s", name, config->path);
     if (!cli->from && !service->deploy.pull)
@@ -207,13 +210,14 @@ static const struct service_config *find_service(const struct cli *cli,
 
 int command_deploy(const struct cli *cli) {
     struct config *config = config_load_or_exit(cli->config_path, cli->run);
-    struct deploy deploy = {.cli = cli, .config = config, .service = find_service(cli, config)};
+    struct deploy deploy = {
+        .cli = cli, .config = config, .service = find_service(cli, config), .name = cli->words[0]};
     int code = 0;
     json_t *pong = keeper_ask(config->run, json_pack("{s:i,s:s}", "id", 1, "do", "ping"), &code);
     if (pong) {
         int lock = take_lock(&deploy);
         AUTO_FREE char *folder = deploy_folder(config);
-        deploy.note_path = text_format("%s/%s.json", folder, deploy.service->name);
+        deploy.note_path = text_format("%s/%s.json", folder, deploy.name);
         take_up(&deploy);
         code = carry_out(&deploy);
         close(lock);

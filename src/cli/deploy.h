@@ -11,13 +11,16 @@
 struct deploy {
     const struct cli *cli;
     const struct config *config;
-    const struct service_config *service;
-    char *note_path;      /* DATA/deploy/NAME.json */
-    char *before;         /* commit or release that ran before */
-    char *now;            /* the new one */
-    bool interrupted;     /* an earlier deploy did not end */
-    bool switched;        /* the service's folder shows the new one */
-    struct buffer output; /* of the command that ran last */
+    const char *name;                     /* as it was asked for: of a service, or of instances */
+    const struct service_config *service; /* the first of them */
+    const struct service_config *unwell;  /* after a restart that failed: which */
+    size_t restarted;                     /* how many run the new one, or tried to */
+    char *note_path;                      /* DATA/deploy/NAME.json */
+    char *before;                         /* commit or release that ran before */
+    char *now;                            /* the new one */
+    bool interrupted;                     /* an earlier deploy did not end */
+    bool switched;                        /* the service's folder shows the new one */
+    struct buffer output;                 /* of the command that ran last */
 };
 enum deploy_outcome { DEPLOY_NEW, DEPLOY_NOTHING_NEW, DEPLOY_FAILED };
 
@@ -30,7 +33,8 @@ void deploy_note(struct deploy *deploy, const char *step);
  * code, 128 + signal, or -ETIMEDOUT; what it printed is in deploy->output. */
 int deploy_run(struct deploy *deploy, const char *folder, char *const *argv);
 void deploy_print_output(struct deploy *deploy); /* its end, on stderr; secrets blanked */
-/* Restarts the service; true when it becomes ready and stays so. Else *ret_why says more. */
+/* Restarts the service, of instances one after the other; true when each becomes ready and stays
+ * so. Else *ret_why says more, and those behind the one that is unwell were not touched. */
 bool deploy_restart(struct deploy *deploy, char **ret_why);
 
 /* Each fetches and checks; `switched` then tells whether there is something to take back. */

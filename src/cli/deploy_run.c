@@ -112,10 +112,9 @@ struct sight { /* of the service */
     char *why;
 };
 
-static bool look(const struct deploy *deploy, struct sight *ret) {
-    json_t *status =
-        keeper_try(deploy->config->run, json_pack("{s:i,s:s,s:[s]}", "id", 1, "do", "status",
-                                                  "services", deploy->service->name));
+static bool look(const struct deploy *deploy, const char *name, struct sight *ret) {
+    json_t *status = keeper_try(deploy->config->run, json_pack("{s:i,s:s,s:[s]}", "id", 1, "do",
+                                                               "status", "services", name));
     const json_t *service = json_array_get(json_object_get(status, "services"), 0);
     const char *state = json_string_value(json_object_get(service, "state"));
     const char *why = json_string_value(json_object_get(service, "why"));
@@ -141,11 +140,11 @@ static int judge(const struct sight *before, const struct sight *now, int64_t st
     return new_life && strcmp(now->state, "ready") == 0 && now->since_ms >= stays_ms;
 }
 
-bool deploy_restart(struct deploy *deploy, char **ret_why) {
-    const struct service_config *service = deploy->service;
+static bool restart_one(const struct deploy *deploy, const struct service_config *service,
+                        char **ret_why) {
     struct sight before = {0}, now = {0};
     int code = 0, verdict = 0;
-    (void)look(deploy, &before);
+    (void)look(deploy, service->name, &before);
     json_t *answer = keeper_ask(
         deploy->config->run,
         json_pack("{s:i,s:s,s:[s]}", "id", 1, "do", "restart", "services", service->name), &code);
@@ -153,7 +152,7 @@ bool deploy_restart(struct deploy *deploy, char **ret_why) {
                   service->restart.delay_ms + STOP_SLACK_MS + service->deploy.stays_ms;
     while (answer && verdict == 0 && clock_ms() < end) {
         poll(NULL, 0, PAUSE_MS);
-        if (look(deploy, &now))
+        if (look(deploy, service->name, &now))
             verdict = judge(&before, &now, service->deploy.stays_ms);
     }
     *ret_why = !answer        ? text_copy("the keeper refuses to restart it")
@@ -163,4 +162,22 @@ bool deploy_restart(struct deploy *deploy, char **ret_why) {
     free(before.why);
     free(now.why);
     return verdict > 0;
+}
+
+bool deploy_restart(struct deploy *deploy, char **ret_why) {
+    size_t most =
+        deploy->restarted ? deploy->restarted : SIZE_MAX; /* on the way back: those only */
+    size_t count = 0;
+    for (size_t i = 0; i < deploy->config->service_count && count < most; i++) {
+        const struct service_config *service = &deploy->config->services[i];
+        if (!service_is_called(service, deploy->name))
+            continue;
+        deploy->restarted = ++count > deploy->restarted ? count : deploy->restarted;
+        free(TAKE(*ret_why));
+        if (restart_one(deploy, service, ret_why))
+            continue;
+        deploy->unwell = service;
+        return false;
+    }
+    return true;
 }

@@ -6,11 +6,13 @@
 #include "keeper/keeper.h"
 #include "keeper/processes.h"
 #include "policy/forecast.h"
+#include "policy/unrest.h"
 #include "policy/watch.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 enum { PAUSE_MS_MIN = 500, PSS_READ_MAX = 4096, HOUR_MS = 3600000, MINUTE_MS = 60000 };
@@ -181,10 +183,17 @@ static struct unit_figures *figures_of(struct unit *unit, pid_t pid) {
     return figures;
 }
 
+/* With the forecast, where it says something: whoever hears of a limit asks how long it has. */
 static void tell(struct keeper *keeper, const char *service, enum watch_news news,
-                 const char *const words[2], const char *text) {
-    if (news != WATCH_NOTHING)
-        events_add(keeper, service, words[news == WATCH_NORMAL], text);
+                 const char *const words[2], const char *text,
+                 const struct forecast_result *forecast, double limit) {
+    char all[SERVICE_TEXT_BYTES], future[FORECAST_TEXT_BYTES] = "";
+    if (news == WATCH_NOTHING)
+        return;
+    if (news == WATCH_HIGH && forecast && forecast->kind == FORECAST_GROWS)
+        forecast_text(forecast, limit, future);
+    text_print(all, sizeof all, "%s%s%s", text, future[0] ? "; it " : "", future);
+    events_add(keeper, service, words[news == WATCH_NORMAL], all);
 }
 
 static const char *const memory_words[] = {"memory_high", "memory_normal"};
@@ -201,7 +210,7 @@ static void look_at_memory(struct keeper *keeper, const struct service_config *c
                news == WATCH_HIGH ? "%lld MB, more than the %lld MB of watch: memory"
                                   : "%lld MB; the limit is %lld MB",
                (long long)(bytes / MB), (long long)(config->watch.memory_bytes / MB));
-    tell(keeper, config->name, news, memory_words, text);
+    tell(keeper, config->name, news, memory_words, text, &figures->memory_result, rule.limit);
     if (bytes && forecast_add(&figures->memory, now_ms, (double)bytes, day_ms))
         figures->memory_result = forecast_look(&figures->memory, rule.limit, 30 * MINUTE_MS);
 }
@@ -218,7 +227,7 @@ static void look_at_cpu(struct keeper *keeper, const struct service_config *conf
                news == WATCH_HIGH ? "%.0f %% of a core, more than the %lld %% of watch: cpu for %s"
                                   : "%.0f %% of a core; the limit is %lld %% for %s",
                percent, (long long)config->watch.cpu_percent, time);
-    tell(keeper, config->name, news, cpu_words, text);
+    tell(keeper, config->name, news, cpu_words, text, NULL, 0);
 }
 
 static json_t *service_figures(struct keeper *keeper, size_t index, const struct sum *sum,
@@ -284,7 +293,7 @@ static void machine_memory(struct keeper *keeper, json_t *machine, int64_t now_m
         watch_look(&keeper->figures->memory_watch, &rule, percent, now_ms, now_ms);
     text_print(words, sizeof words, "%.0f %% of the machine's memory is in use, %lld MB are left",
                percent, (long long)(available / MB));
-    tell(keeper, "", news, memory_words, words);
+    tell(keeper, "", news, memory_words, words, NULL, 0);
 }
 
 /* Of those who are not root: what is reserved is not there for them, as df counts. */
@@ -305,10 +314,62 @@ static void machine_disk(struct keeper *keeper, json_t *machine, int64_t now_ms)
     enum watch_news news = watch_look(&figures->disk_watch, &rule, percent, now_ms, now_ms);
     text_print(words, sizeof words, "%.0f %% of the disk that holds %s is in use, %.0f MB are left",
                percent, keeper->config->data, available / MB);
-    tell(keeper, "", news, disk_words, words);
+    tell(keeper, "", news, disk_words, words, &figures->disk_result, room);
     if (room > 0 && forecast_add(&figures->disk, now_ms, used, 14 * day_ms))
         figures->disk_result = forecast_look(&figures->disk, room, HOUR_MS);
     json_object_set_new(machine, "forecast", forecast_json(&figures->disk_result, room));
+}
+
+/* Whether somebody keeps the clock right, as the kernel was told (chrony, systemd-timesyncd, ntpd),
+ * and by how much it may be wrong. */
+static json_t *clock_figures(void) {
+    struct timex state = {0};
+    int r = adjtimex(&state);
+    bool kept = r >= 0 && r != TIME_ERROR && !(state.status & STA_UNSYNC);
+    json_t *object = json_pack("{s:b}", "synchronized", kept);
+    if (kept)
+        json_object_set_new(object, "error_ms", json_real((double)state.maxerror / 1000));
+    return object;
+}
+
+struct restarts {
+    struct keeper *keeper;
+    char since[CLOCK_TEXT_BYTES]; /* times in events are of one length and order */
+    size_t *counts;
+};
+
+static void count_restart(void *context, struct slice line) {
+    struct restarts *restarts = context;
+    static const char mark[] = "\"what\":\"restarting\"", time_mark[] = "\"time\":\"";
+    static const char asked[] = "\"text\":\"asked for\"";
+    const char *time = memmem(line.data, line.size, time_mark, sizeof time_mark - 1);
+    if (!memmem(line.data, line.size, mark, sizeof mark - 1) || !time ||
+        memmem(line.data, line.size, asked, sizeof asked - 1) ||
+        strncmp(time + sizeof time_mark - 1, restarts->since, strlen(restarts->since)) < 0)
+        return;
+    json_t *object = json_loadb(line.data, line.size, 0, NULL);
+    const char *service =
+        json_string_value(json_object_get(json_object_get(object, "event"), "service"));
+    size_t index = 0;
+    if (service && keeper_find(restarts->keeper, service, &index))
+        restarts->counts[index]++;
+    json_decref(object);
+}
+
+/* Of the last hour, also under former keepers. */
+static json_t *restart_figures(struct keeper *keeper) {
+    struct restarts restarts = {.keeper = keeper};
+    size_t count = keeper->services.count;
+    AUTO_FREE size_t *counts = memory_array(count + 1, sizeof *counts);
+    restarts.counts = counts;
+    clock_format(clock_wall_ms() - HOUR_MS, restarts.since);
+    events_since(keeper->events, 0, count_restart, &restarts);
+    struct unrest unrest = unrest_look(counts, count);
+    char text[UNREST_TEXT_BYTES];
+    unrest_text(&unrest, count ? keeper->services.list[unrest.most].config->name : "",
+                "the last hour", text);
+    return json_pack("{s:I,s:I,s:f,s:s}", "count", (json_int_t)unrest.restarts, "services",
+                     (json_int_t)unrest.services, "entropy", unrest.entropy, "text", text);
 }
 
 /* The first line of /proc/stat: user nice system idle iowait irq softirq steal. */
@@ -337,6 +398,8 @@ static json_t *machine_figures(struct keeper *keeper, int64_t now_ms, int64_t *r
     must(machine);
     machine_memory(keeper, machine, now_ms);
     machine_disk(keeper, machine, now_ms);
+    json_object_set_new(machine, "clock", clock_figures());
+    json_object_set_new(machine, "restarts", restart_figures(keeper));
     return machine;
 }
 

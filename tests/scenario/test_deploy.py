@@ -101,6 +101,41 @@ class GitTests(DeployCase):
     def head(self):
         return self.git("rev-parse", "HEAD", folder=self.app_folder)
 
+    def test_instances_one_after_the_other_and_back_at_the_first_that_is_unwell(self):
+        # Each instance says what it runs; of a version named "half" the second is broken.
+        script = ("import os, socket, sys, time\n"
+                  "mine, number = open('app.py').read(), os.environ['HOLDFAST_INSTANCE']\n"
+                  "with open('../lives', 'a') as file:\n"
+                  "    file.write(f'{number} {os.path.getsize(\"app.py\")}\\n')\n"
+                  "if '\\'half\\'' in mine and number == '2': sys.exit(3)\n"
+                  "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)"
+                  ".sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])\n"
+                  "time.sleep(10000)\n")
+        (self.folder / "script.py").write_text(script)
+        self.up({"services": {"app": {
+            "command": ["python3", str(self.folder / "script.py")], "folder": "app",
+            "instances": 3, "ready": "notify", "restart": {"delay": "100ms"},
+            "deploy": {"stays": "300ms", "pull": "git pull --ff-only"}}}})
+        names = ("app-1", "app-2", "app-3")
+        self.wait_ready(*names)
+        one, before = self.head(), self.pids()
+        self.publish("three")
+        self.deploy_app()
+        lives = [line.split()[0] for line in (self.folder / "lives").read_text().splitlines()]
+        self.assertEqual(lives[3:], ["1", "2", "3"])
+        three, now = self.head(), self.pids()
+        self.assertNotEqual(one, three)
+        self.assertTrue(all(now[name] != before[name] for name in names))
+        self.publish("half")
+        done = self.deploy_app(code=1)
+        self.assertIn("going back", done.stderr)
+        self.assertEqual(self.head(), three)
+        self.wait_ready(*names)
+        self.assertEqual(self.pids()["app-3"], now["app-3"])  # its turn never came
+        lives = [line.split() for line in (self.folder / "lives").read_text().splitlines()]
+        size = str((self.app_folder / "app.py").stat().st_size)
+        self.assertEqual([life for number, life in lives if number in "12"][-2:], [size, size])
+
     def test_a_new_version_and_then_nothing_new(self):
         self.up_app(pull="git pull --ff-only", check="grep -q yes checked")
         before = self.pids()

@@ -104,6 +104,30 @@ class FiguresTests(FiguresCase):
         self.assertEqual(machine["forecast"]["kind"], "too_little_data")
         self.assertGreater(answer["keeper"]["memory_bytes"], MB)
 
+    def test_the_unrest_of_restarts_and_the_clock(self):
+        once = "if [ -e $0.ran ]; then exec sleep 1000; fi; touch $0.ran; exit 3"
+        services = {name: {"command": ["sh", "-c", once, str(self.folder / name)],
+                           "restart": {"delay": "0s", "max": 100}} for name in ("a", "b", "c")}
+        services["quiet"] = {"command": "sleep 1000"}
+        self.up({"services": services})
+        self.wait_ready(*services)
+        self.wait("each was restarted", lambda: self.restarts()["services"] == 3)
+        self.assertEqual(self.restarts()["count"], 3)
+        self.assertAlmostEqual(self.restarts()["entropy"], 0.792, 2)  # log2(3) / log2(4)
+        self.holdfast("restart", "quiet")  # asked for: no unrest
+        self.wait_ready("quiet")
+        keeper = self.status()["keeper_pid"]
+        os.kill(keeper, signal.SIGKILL)
+        self.wait("another keeper", lambda: self.status()["keeper_pid"] != keeper)
+        self.assertEqual(self.restarts()["text"],
+                         "3 restarts in the last hour, of 3 services, most of them of a")
+        clock = self.ask("figures")["machine"]["clock"]
+        self.assertIn(clock["synchronized"], (True, False))
+        self.assertEqual("error_ms" in clock, clock["synchronized"])
+
+    def restarts(self):
+        return self.ask("figures")["machine"]["restarts"]
+
     def test_cpu_of_a_tree_between_two_questions(self):
         self.up({"services": {"burner": {"command": self.script("burner.py", BURNER)},
                               "idle": {"command": "sleep 1000"}}})

@@ -51,6 +51,27 @@ class HookTests(harness.Case):
         self.wait_state("stopped", "stopped")
         self.holdfast("down")
 
+    def test_a_hook_that_runs_on_after_the_anchor_ends_before_the_next(self):
+        """Nobody can say how it ends: it is ended, and its start is tried again as a whole."""
+        script = (f"echo begin $$ >> {self.folder}/notes; sleep $(cat {self.folder}/time); "
+                  f"echo end $$ >> {self.folder}/notes")
+        (self.folder / "time").write_text("1000\n")
+        program = self.up({"services": {"s": {"before_start": ["sh", "-c", script],
+                                              "command": "sleep 1000",
+                                              "restart": {"delay": "0s", "max": 1000}}}})
+        self.wait("a hook has begun", self.notes)
+        hook = int(self.notes()[0].split()[1])
+        os.kill(self.status()["pid"], signal.SIGKILL)
+        program.wait(harness.PATIENCE_SECONDS)
+        self.assertTrue(harness.alive(hook))
+        (self.folder / "time").write_text("0\n")
+        self.up()
+        self.wait_ready("s")
+        self.assertFalse(harness.alive(hook))
+        words = [line.split() for line in self.notes()]
+        self.assertEqual([word for word, _ in words], ["begin", "begin", "end"])
+        self.assertEqual(words[1][1], words[2][1])
+
     def test_a_killed_keeper_runs_no_hook_twice(self):
         script = f"echo begin >> {self.folder}/notes; sleep 0.4; echo end >> {self.folder}/notes"
         self.up({"services": {"s": {"before_start": ["sh", "-c", script],
