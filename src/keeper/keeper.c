@@ -355,6 +355,7 @@ static void open_all(struct keeper *keeper) {
     figures_open(keeper);
     keeper->control = control_open(keeper); /* answers once the loop runs */
     host_open(keeper);
+    log_writer_settle(keeper->logs, LOG_SETTLE_MS);
     anchor_link_open(keeper);
     jobs_look(keeper);
 }

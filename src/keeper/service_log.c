@@ -21,7 +21,7 @@ enum log_state { LOG_OPEN, LOG_CLOSED, LOG_GONE };
 struct service_log {
     struct log_writer *writer;
     struct log_ring ring;
-    char *name, *fifo;
+    char *name, *fifo, *folder;
     int fifo_fd;
     uv_poll_t *poll;   /* NULL: closed */
     bool owes_newline; /* the service ended in the middle of a line */
@@ -32,9 +32,11 @@ struct service_log {
     bool dropping;         /* reads and drops, because the disk does not move */
     bool hung;             /* and has not for long, since it last moved then: */
     int64_t hung_moved_ms;
+    int64_t lost_unopened;        /* bytes dropped before the file could be opened */
     struct log_watch *watch_told; /* the newest; its first line and its counts are told from here */
     /* shared with the writer thread */
-    _Atomic bool waiting; /* the loop does not read: the ring is full */
+    _Atomic bool waiting; /* the loop does not read: the ring is full, or not there yet */
+    _Atomic bool opened;  /* the file is, and the ring knows where it stands */
     _Atomic int error;
     _Atomic int64_t moved_ms; /* the writer last got bytes to the disk */
     _Atomic int64_t bytes_max, files;
@@ -133,9 +135,22 @@ static void take_new_watch(struct service_log *log) {
     log->watch = TAKE(log->watch_offered);
 }
 
+static void open_file(struct service_log *log) {
+    int r = log_file_open(&log->file, log->folder, log->name, &log->ring);
+    if (r < 0)
+        log_file_close(&log->file);
+    log->error = r;
+    log->opened = r == 0;
+    uv_async_send(&log->writer->room);
+}
+
 /* In the writer's hands, the mutex open: its disk may hang. */
 static void drain(struct service_log *log) {
     struct log_writer *writer = log->writer;
+    if (!log->opened)
+        open_file(log);
+    if (!log->opened)
+        return;
     while (drain_once(log))
         if (log->waiting && has_room(log))
             uv_async_send(&writer->room);
@@ -163,6 +178,7 @@ static void *writer_main(void *context) {
             pthread_mutex_unlock(&writer->mutex);
             drain(log);
             pthread_mutex_lock(&writer->mutex);
+            pthread_cond_broadcast(&writer->idle);
             trouble |= log->error != 0 && !closed;
             if (closed && log->state == LOG_CLOSED)
                 let_go(log);
@@ -198,6 +214,11 @@ static void keep_tail(struct service_log *log, const char *bytes, size_t size) {
     log->tail_size += size;
 }
 
+/* None before the file is open: how much the ring holds of a former keeper is known only then. */
+static size_t room_of(const struct service_log *log) {
+    return log->opened ? log_ring_room(&log->ring) : 0;
+}
+
 static void note_received(struct service_log *log, size_t size) {
     keep_tail(log, log_ring_space(&log->ring), size);
     log->last_byte = log->tail[log->tail_size - 1]; /* size > 0: there is one */
@@ -208,7 +229,12 @@ static void note_received(struct service_log *log, size_t size) {
 static void say_dropped(struct service_log *log) {
     char note[NOTE_BYTES];
     struct log_ring_losses *losses = log_ring_losses(&log->ring);
-    if (!losses->unsaid || log_ring_room(&log->ring) < 2 * NOTE_BYTES)
+    if (room_of(log) < 2 * NOTE_BYTES)
+        return;
+    losses->all += log->lost_unopened;
+    losses->unsaid += log->lost_unopened;
+    log->lost_unopened = 0;
+    if (!losses->unsaid)
         return;
     int n = snprintf(note, sizeof note,
                      "%s[holdfast: %lld bytes of this log were dropped: the disk did not move]\n",
@@ -219,7 +245,7 @@ static void say_dropped(struct service_log *log) {
 }
 
 static void end_line(struct service_log *log) {
-    if (!log->owes_newline || log_ring_room(&log->ring) == 0)
+    if (!log->owes_newline || room_of(log) == 0)
         return;
     log->owes_newline = false;
     if (log->last_byte && log->last_byte != '\n')
@@ -235,8 +261,7 @@ static void drop_some(struct service_log *log) {
     keep_tail(log, scratch, (size_t)n);
     log->hung_moved_ms = log->moved_ms;
     log->hung = clock_ms() - log->hung_moved_ms >= LOG_HANGS_MS;
-    log_ring_losses(&log->ring)->all += n;
-    log_ring_losses(&log->ring)->unsaid += n;
+    log->lost_unopened += n;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -268,11 +293,11 @@ static bool fill_ring(struct service_log *log) {
     bool full = false;
     size_t turn = 0;
     uint64_t before = log->ring.received;
-    if (log->ring.touched && clock_ms() - log->ring.gave_back_ms >= REST_MS)
+    if (log->opened && log->ring.touched && clock_ms() - log->ring.gave_back_ms >= REST_MS)
         (void)log_ring_give_back(&log->ring);
     while (turn < READ_BYTES_A_TURN && !full) {
         say_dropped(log);
-        size_t room = log_ring_room(&log->ring);
+        size_t room = room_of(log);
         ssize_t n = room ? read(log->fifo_fd, log_ring_space(&log->ring), room) : 0;
         if (n > 0) {
             note_received(log, (size_t)n);
@@ -296,7 +321,7 @@ static bool fill_ring(struct service_log *log) {
 
 static void on_readable(uv_poll_t *poll, int status, int events) {
     struct service_log *log = poll->data;
-    bool full = log_ring_room(&log->ring) == 0;
+    bool full = room_of(log) == 0;
     if (log->dropping && full) {
         drop_some(log);
         return;
@@ -321,7 +346,7 @@ static void look_at_waiting(struct log_writer *writer) {
             continue;
         int64_t since = log->moved_ms > log->full_since_ms ? log->moved_ms : log->full_since_ms;
         log->dropping = now - since >= LOG_PATIENCE_MS;
-        if (log_ring_room(&log->ring) > 0 || log->dropping)
+        if (room_of(log) > 0 || log->dropping)
             resume(log);
         else
             still = true;
@@ -335,7 +360,7 @@ static void on_rest(uv_timer_t *timer) {
     struct log_writer *writer = timer->data;
     bool again = false;
     for (struct service_log *log = writer->logs; log; log = log->next)
-        if (log->poll)
+        if (log->poll && log->opened)
             again |= !log_ring_give_back(&log->ring);
     if (again)
         uv_timer_start(&writer->rest, on_rest, REST_MS, 0);
@@ -371,6 +396,7 @@ static void log_free(struct service_log *log) {
     free(log->watch);
     free(log->name);
     free(log->fifo);
+    free(log->folder);
     free(log);
 }
 
@@ -491,7 +517,12 @@ static int begin_reading(struct service_log *log, uid_t owner) {
         return r;
     }
     log->poll->data = log;
-    return uv_poll_start(log->poll, UV_READABLE, on_readable);
+    log->waiting = true; /* until the file is open */
+    if (log->opened)
+        resume(log);
+    else
+        watch_waiting(log->writer);
+    return 0;
 }
 
 static void end_reading(struct service_log *log) {
@@ -535,13 +566,13 @@ static int open_new(struct log_writer *writer, const struct service_log_options 
     log->moved_ms = clock_ms();
     log->name = text_copy(options->name);
     log->fifo = text_format("%s/%s.fifo", options->folder_run, options->name);
+    log->folder = text_copy(options->folder_logs);
+    log->full_since_ms = log->moved_ms;
     int r = begin_reading(log, options->owner);
     r = r < 0 ? r : log_ring_open(&log->ring, ring);
-    r = r < 0 ? r : log_file_open(&log->file, options->folder_logs, options->name, &log->ring);
     if (r < 0) {
         end_reading(log);
         log_ring_close(&log->ring);
-        log_file_close(&log->file);
         log_free(log);
         return r;
     }
@@ -565,10 +596,31 @@ int service_log_open(struct log_writer *writer, const struct service_log_options
     log->bytes_max = options->bytes_max;
     log->files = options->files;
     set_watch(log, options);
-    if (log->ring.received != log->ring.written) /* what a former keeper left */
+    if (!log->opened)
         wake_writer(writer);
     *ret = log;
     return 0;
+}
+
+static bool is_opening(const struct log_writer *writer) {
+    for (const struct service_log *log = writer->logs; log; log = log->next)
+        if (log->state == LOG_OPEN && !log->opened && !log->error)
+            return true;
+    return false;
+}
+
+void log_writer_settle(struct log_writer *writer, int wait_ms) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    int64_t end_ns = until.tv_nsec + (int64_t)wait_ms * 1000000;
+    until.tv_sec += end_ns / 1000000000;
+    until.tv_nsec = end_ns % 1000000000;
+    int r = 0;
+    pthread_mutex_lock(&writer->mutex);
+    while (is_opening(writer) && r == 0)
+        r = pthread_cond_timedwait(&writer->idle, &writer->mutex, &until);
+    pthread_mutex_unlock(&writer->mutex);
+    look_at_waiting(writer);
 }
 
 struct service_log *service_log_close(struct service_log *log) {
@@ -614,7 +666,7 @@ struct slice service_log_tail(const struct service_log *log) {
 }
 
 int64_t service_log_dropped(const struct service_log *log) {
-    return log_ring_losses((struct log_ring *)&log->ring)->all;
+    return log_ring_losses((struct log_ring *)&log->ring)->all + log->lost_unopened;
 }
 
 const char *service_log_trouble(const struct service_log *log) {

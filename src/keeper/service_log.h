@@ -11,7 +11,7 @@
 
 struct service_log;
 struct log_writer;
-enum { LOG_PATIENCE_MS = 1000, LOG_HANGS_MS = 5000, LOG_TAIL_BYTES = 2048 };
+enum { LOG_SETTLE_MS = 300, LOG_PATIENCE_MS = 1000, LOG_HANGS_MS = 5000, LOG_TAIL_BYTES = 2048 };
 
 struct log_writer *log_writer_new(uv_loop_t *loop);
 /* Writes what is left (at most `wait_ms`) and ends the thread; NULL is fine; returns NULL. */
@@ -34,6 +34,9 @@ struct service_log_options {
 MUST_CHECK int service_log_open(struct log_writer *writer,
                                 const struct service_log_options *options,
                                 struct service_log **ret);
+/* The files of logs that were just opened are opened by the writer; this waits for them, not longer
+ * than for a disk that works: what a service says before that stays in its pipe. */
+void log_writer_settle(struct log_writer *writer, int wait_ms);
 /* What it holds is written by the writer, however long that takes; nobody waits. NULL is fine;
  * returns NULL. */
 struct service_log *service_log_close(struct service_log *log);

@@ -353,12 +353,17 @@ class HungDiskTests(FedCase):
         self.write_config({"services": {"a": services["a"]}})
         self.holdfast("reload")  # closes the log whose writer hangs
         self.wait("it is gone", lambda: "w" not in self.pids())
+        services["new"] = {"command": ["sh", "-c", "while :; do echo new line; sleep 0.01; done"]}
         self.write_config({"services": services})
-        self.holdfast("reload")  # and opens it again
-        self.wait_ready("w")
+        self.holdfast("reload")  # and opens it again, and one that was never there
+        self.wait_ready("w", "new")
+        self.wait("what a new service says is lost and counted",
+                  lambda: self.service("new")["log_dropped_bytes"] > 0)
         self.feed("a", "kept through the hang\n")
         self.assertEqual(self.service("a")["pid"], pids["a"])
         self.thaw(logs)
+        self.wait("the new one's log begins", lambda: self.log("new").endswith("new line\n"))
+        self.assertIn("were dropped", self.log("new"))
         self.wait("its log goes on", lambda: "kept through the hang\n" in self.log("a"))
         self.wait("the loss is said", lambda: "were dropped" in self.log("w"))
         # A line cut by the end of the service while the ring was full may be followed by the next.
