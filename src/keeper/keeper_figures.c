@@ -369,7 +369,7 @@ static json_t *restart_figures(struct keeper *keeper) {
     unrest_text(&unrest, count ? keeper->services.list[unrest.most].config->name : "",
                 "the last hour", text);
     return json_pack("{s:I,s:I,s:f,s:s}", "count", (json_int_t)unrest.restarts, "services",
-                     (json_int_t)unrest.services, "entropy", unrest.entropy, "text", text);
+                     (json_int_t)unrest.services, "spread", unrest.spread, "text", text);
 }
 
 /* The first line of /proc/stat: user nice system idle iowait irq softirq steal. */

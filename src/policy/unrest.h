@@ -7,9 +7,12 @@
 enum { UNREST_TEXT_BYTES = 160 };
 
 struct unrest {
-    size_t restarts, services; /* how many restarts, of how many services */
-    size_t most;               /* index of the service with the most of them */
-    double entropy;            /* Shannon's, 0: one alone .. 1: all services alike */
+    size_t restarts, services, all; /* how many restarts, of how many services, of all of them */
+    size_t most;                    /* index of the service with the most of them */
+    /* 0: one alone .. 1: all alike. The chance that two restarts are of different services, beside
+     * the greatest that it can be (Gini and Simpson's index; it says what entropy does, and needs
+     * no logarithm). */
+    double spread;
 };
 /* counts[i]: restarts of service i, of `count` services in all. */
 struct unrest unrest_look(const size_t *counts, size_t count);

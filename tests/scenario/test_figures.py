@@ -113,7 +113,7 @@ class FiguresTests(FiguresCase):
         self.wait_ready(*services)
         self.wait("each was restarted", lambda: self.restarts()["services"] == 3)
         self.assertEqual(self.restarts()["count"], 3)
-        self.assertAlmostEqual(self.restarts()["entropy"], 0.792, 2)  # log2(3) / log2(4)
+        self.assertAlmostEqual(self.restarts()["spread"], 0.889, 2)  # (1 - 1/3) / (1 - 1/4)
         self.holdfast("restart", "quiet")  # asked for: no unrest
         self.wait_ready("quiet")
         keeper = self.status()["keeper_pid"]
