@@ -141,6 +141,7 @@ static _Noreturn void become(const struct child *child) {
         argv[i] = (char *)(uintptr_t)next_string(&strings);
     for (uint32_t i = 0; i < body->envc; i++)
         envp[i] = (char *)(uintptr_t)next_string(&strings);
+    argv[body->argc] = envp[body->envc] = NULL; /* our memory may be the anchor's: used before */
     set_limits(body);
     take_user(body);
     if (chdir(folder) < 0)

@@ -29,7 +29,7 @@ struct unit {
     struct file_probe *file_probe; /* under way */
     struct unit_job *job;          /* NULL: it is a service */
     uint32_t main_slot;            /* of the process that sd_notify MAINPID named; SLOT_NONE */
-    pid_t ended;                   /* the process whose end is being acted on; 0: none was made */
+    pid_t ended, ended_launcher;   /* the processes whose end was acted on last; 0: none */
     bool start_told;               /* by this keeper: no former one can have told its end */
     pid_t launcher;                /* the anchor's child, when MAINPID named another; 0 */
     bool probe_void;               /* its outcome counts no more: it is being killed */

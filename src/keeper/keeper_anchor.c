@@ -513,7 +513,8 @@ static void on_running(struct keeper *keeper, const struct launch_head *head, st
 static bool is_past_life(const struct service *service, const struct unit *unit,
                          const struct launch_head *head) {
     if (!service_has_process(service))
-        return head->pid <= 0 || head->pid == unit->ended || service_is_busy(service);
+        return head->pid <= 0 || head->pid == unit->ended || head->pid == unit->ended_launcher ||
+               service_is_busy(service);
     return (unit->slot != SLOT_NONE && unit->slot != head->slot) || jobs_start_waits(unit) ||
            (head->pid > 0 && service->pid > 0 && service->pid != head->pid);
 }
@@ -521,6 +522,7 @@ static bool is_past_life(const struct service *service, const struct unit *unit,
 static void on_ended(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
     struct service *service = &keeper->services.list[unit->index];
     unit->ended = head->value == LAUNCH_DEAD ? head->pid : 0;
+    unit->ended_launcher = unit->launcher; /* told later, when it has ended too */
     struct death death = {.pid = unit->ended,
                           .asked = service->state == SERVICE_STOPPING,
                           .uptime_ms = clock_ms() - service->started_ms};

@@ -117,8 +117,11 @@ static bool save(struct keeper *keeper, size_t index) {
         add_field(&text, (char *)service + fields[i].offset, fields[i].type);
         buffer_print(&text, ",");
     }
-    buffer_print(&text, "\"start_ticks\":%lld,\"launcher\":%d,\"ended\":%d,\"status_text\":",
-                 (long long)unit->start_ticks, (int)unit->launcher, (int)unit->ended);
+    buffer_print(&text,
+                 "\"start_ticks\":%lld,\"launcher\":%d,\"ended\":%d,"
+                 "\"ended_launcher\":%d,\"status_text\":",
+                 (long long)unit->start_ticks, (int)unit->launcher, (int)unit->ended,
+                 (int)unit->ended_launcher);
     add_text(&text, unit->status_text);
     buffer_print(&text, "}");
     AUTO_FREE char *path = state_path(keeper, service->config->name);
@@ -153,6 +156,7 @@ static void load(struct keeper *keeper, size_t index) {
         service->job.outcome = JOB_NEVER;
     unit->start_ticks = json_integer_value(json_object_get(object, "start_ticks"));
     unit->ended = (pid_t)json_integer_value(json_object_get(object, "ended"));
+    unit->ended_launcher = (pid_t)json_integer_value(json_object_get(object, "ended_launcher"));
     unit->launcher = (pid_t)json_integer_value(json_object_get(object, "launcher"));
     const char *status = json_string_value(json_object_get(object, "status_text"));
     snprintf(unit->status_text, sizeof unit->status_text, "%s", status ? status : "");
