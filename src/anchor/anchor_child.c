@@ -173,15 +173,15 @@ static pid_t fork_in_cgroup(int cgroup_fd) {
 }
 
 /* Copying our page tables is the dearest part of a start, so they are shared where waiting for the
- * exec is safe: on a local disk, and where no other user can stop the child before it. A process
- * that moves into a cgroup waits for all processors, some milliseconds; one that is born there does
- * not. Where that cannot be (an old kernel, a sandbox) it moves. */
+ * exec is safe: on a local disk, at our own priority, and where no other user can stop the child. A
+ * process that moves into a cgroup waits for all processors, some milliseconds; one that is born
+ * there does not. Where that cannot be (an old kernel, a sandbox) it moves. */
 pid_t anchor_start(const struct launch_body *body, const char *strings) {
     const char *cgroup = cgroup_of(strings);
     AUTO_FD int fd = cgroup[0] ? open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     struct child child = {.body = body, .strings = strings, .in_cgroup = fd >= 0};
     pid_t pid = -1;
-    if (body->exec_is_quick && !body->change_user)
+    if (body->exec_is_quick && !body->change_user && body->limits[LAUNCH_NICE] == LAUNCH_INHERITED)
         pid = anchor_clone(fd, become_called, &child);
     if (pid < 0 && fd >= 0)
         pid = fork_in_cgroup(fd);

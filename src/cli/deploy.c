@@ -148,7 +148,7 @@ static bool go_back(struct deploy *deploy) {
     char *why = NULL;
     deploy_note(deploy, "back");
     bool back = deploy->cli->from ? deploy_archive_back(deploy) : deploy_git_back(deploy);
-    bool ready = back && deploy_restart(deploy, &why);
+    bool ready = back && deploy_restart(deploy, true, &why);
     if (ready)
         deploy_tell(deploy, "back at %s, and ready", deploy->before);
     else if (back)
@@ -169,7 +169,7 @@ static int carry_out(struct deploy *deploy) {
     } else if (outcome == DEPLOY_NEW) {
         char *why = NULL;
         deploy_note(deploy, "restart");
-        bool ready = deploy_restart(deploy, &why);
+        bool ready = deploy_restart(deploy, false, &why);
         if (ready) {
             deploy_tell(deploy, "%s runs now, and is ready", deploy->now);
             code = 0;
@@ -211,7 +211,11 @@ static const struct service_config *find_service(const struct cli *cli,
 int command_deploy(const struct cli *cli) {
     struct config *config = config_load_or_exit(cli->config_path, cli->run);
     struct deploy deploy = {
-        .cli = cli, .config = config, .service = find_service(cli, config), .name = cli->words[0]};
+        .cli = cli,
+        .config = config,
+        .service = find_service(cli, config),
+    };
+    deploy.name = deploy.service->group ? deploy.service->group : deploy.service->name;
     int code = 0;
     json_t *pong = keeper_ask(config->run, json_pack("{s:i,s:s}", "id", 1, "do", "ping"), &code);
     if (pong) {

@@ -11,7 +11,7 @@
 struct deploy {
     const struct cli *cli;
     const struct config *config;
-    const char *name;                     /* as it was asked for: of a service, or of instances */
+    const char *name;                     /* of the service; of instances that of them all */
     const struct service_config *service; /* the first of them */
     const struct service_config *unwell;  /* after a restart that failed: which */
     size_t restarted;                     /* how many run the new one, or tried to */
@@ -34,8 +34,10 @@ void deploy_note(struct deploy *deploy, const char *step);
 int deploy_run(struct deploy *deploy, const char *folder, char *const *argv);
 void deploy_print_output(struct deploy *deploy); /* its end, on stderr; secrets blanked */
 /* Restarts the service, of instances one after the other; true when each becomes ready and stays
- * so. Else *ret_why says more, and those behind the one that is unwell were not touched. */
-bool deploy_restart(struct deploy *deploy, char **ret_why);
+ * so. Else *ret_why says more, and those behind the one that is unwell were not touched. On the way
+ * back
+ * (`back`) all that may run the new one are restarted, however they fare. */
+bool deploy_restart(struct deploy *deploy, bool back, char **ret_why);
 
 /* Each fetches and checks; `switched` then tells whether there is something to take back. */
 enum deploy_outcome deploy_git(struct deploy *deploy);

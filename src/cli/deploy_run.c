@@ -164,20 +164,23 @@ static bool restart_one(const struct deploy *deploy, const struct service_config
     return verdict > 0;
 }
 
-bool deploy_restart(struct deploy *deploy, char **ret_why) {
-    size_t most =
-        deploy->restarted ? deploy->restarted : SIZE_MAX; /* on the way back: those only */
-    size_t count = 0;
-    for (size_t i = 0; i < deploy->config->service_count && count < most; i++) {
+bool deploy_restart(struct deploy *deploy, bool back, char **ret_why) {
+    /* An interrupted deploy may have restarted others. */
+    size_t most = back && !deploy->interrupted ? deploy->restarted : SIZE_MAX, count = 0;
+    bool well = true;
+    for (size_t i = 0; i < deploy->config->service_count && count < most && (well || back); i++) {
         const struct service_config *service = &deploy->config->services[i];
+        AUTO_FREE char *why = NULL;
         if (!service_is_called(service, deploy->name))
             continue;
-        deploy->restarted = ++count > deploy->restarted ? count : deploy->restarted;
-        free(TAKE(*ret_why));
-        if (restart_one(deploy, service, ret_why))
+        deploy->restarted = back ? deploy->restarted : count + 1;
+        count++;
+        if (restart_one(deploy, service, &why))
             continue;
+        free(*ret_why);
+        *ret_why = service->group ? text_format("%s: %s", service->name, why) : TAKE(why);
         deploy->unwell = service;
-        return false;
+        well = false;
     }
-    return true;
+    return well;
 }

@@ -205,13 +205,13 @@ static void write_down(struct keeper *keeper) {
         anchor_link_free_slots(keeper);
 }
 
-/* Right after events were read: what they changed is on record before anything is started, and a
- * restart without delay does not wait for the next turn. */
+/* Right after events were read: an end is on record before a restart without delay, which then does
+ * not wait for the next turn. */
 static void after_events(uv_check_t *check) {
     struct keeper *keeper = check->data;
     write_down(keeper);
     int64_t deadline = services_deadline(&keeper->services);
-    if (deadline && deadline <= clock_ms())
+    if (deadline && deadline <= clock_ms() && !keeper->anchor_lost && !keeper->quitting)
         on_timer(&keeper->timer);
 }
 
@@ -355,6 +355,7 @@ static void open_all(struct keeper *keeper) {
     figures_open(keeper);
     keeper->control = control_open(keeper); /* answers once the loop runs */
     host_open(keeper);
+    local_look(keeper);
     log_writer_settle(keeper->logs, LOG_SETTLE_MS);
     anchor_link_open(keeper);
     jobs_look(keeper);

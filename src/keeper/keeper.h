@@ -39,6 +39,7 @@ struct unit {
     bool unsaved;                 /* besides a changed `saved`: the status text, a failed write */
     bool save_failed;             /* and that was said */
     bool log_trouble;             /* the disk refuses its log, and that was told */
+    bool exec_is_quick;           /* its program and folder are on local disks */
     bool cgroup_unhurt;           /* made by this keeper, and never killed since */
     bool in_cgroup;               /* seen there: all that it starts is there too */
     struct unit_figures *figures; /* NULL until somebody asks */
@@ -136,10 +137,10 @@ void events_add(struct keeper *keeper, const char *service, const char *what, co
 void events_add_with(struct keeper *keeper, const char *service, const char *what, const char *text,
                      json_t *more);
 /* Calls `each` with every kept event above `after`, as a line of JSON. */
-/* A former keeper told the end of this process and was killed before it could write that down. */
-bool events_end_is_told(const struct events *events, const char *service, pid_t pid);
 void events_since(const struct events *events, int64_t after,
                   void (*each)(void *context, struct slice line), void *context);
+/* A former keeper told the end of this process and was killed before it could write that down. */
+bool events_end_is_told(const struct events *events, const char *service, pid_t pid);
 
 /* keeper_deaths.c: the bounded history of exits */
 struct death {
@@ -193,6 +194,12 @@ bool jobs_cancel_start(struct keeper *keeper, size_t index);
 void jobs_look(struct keeper *keeper); /* at the clock */
 void jobs_before_sleep(struct keeper *keeper);
 void jobs_add_status(json_t *object, const struct service *service);
+/* keeper_local.c: sets exec_is_quick of all units; waits for no disk longer than moments. */
+void local_look(struct keeper *keeper);
+/* Absolute path of a program, a word looked up in PATH (NULL: the usual one), or NULL if there is
+ * none; the caller frees. */
+char *local_find_program(const char *word, const char *folder, const char *path);
+
 /* keeper_cgroup.c: cgroup v2 where writable; all but opening do nothing where it is not */
 void cgroup_open(struct keeper *keeper);
 /* For a new life, and the one of the present life; "" for none. The caller frees. *unhurt: the

@@ -10,14 +10,12 @@
 #include "wire/dotenv.h"
 #include <errno.h>
 #include <grp.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -95,43 +93,12 @@ struct launch_request {
     uint32_t kind, slot;
     pid_t pid;
     int64_t start_ticks;
+    bool exec_is_quick;
     const char *name, *log, *cgroup;
     const struct service_config *config;
     char *const *argv;
     char **env;
 };
-
-/* Absolute path of a program, looked up in the PATH the service will have; NULL if there is none.
- */
-static char *find_program(const char *word, const char *folder, char *const *env) {
-    if (strchr(word, '/'))
-        return path_join(folder, word);
-    const char *path = env_get(env, "PATH");
-    AUTO_FREE char *copy = text_copy(path ? path : "/usr/local/bin:/usr/bin:/bin");
-    char *rest = copy;
-    for (char *part; (part = strsep(&rest, ":"));) {
-        char *file = text_format("%s/%s", part[0] ? part : folder, word);
-        struct stat found;
-        if (stat(file, &found) == 0 && S_ISREG(found.st_mode) && access(file, X_OK) == 0)
-            return file;
-        free(file);
-    }
-    return NULL;
-}
-
-/* On a disk of this machine: a file system of the network, or of a program, may hang for ever. */
-static bool is_local(const char *path) {
-    static const uint32_t local[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,      BTRFS_SUPER_MAGIC,
-                                     F2FS_SUPER_MAGIC, TMPFS_MAGIC,          RAMFS_MAGIC,
-                                     SQUASHFS_MAGIC,   OVERLAYFS_SUPER_MAGIC};
-    struct statfs found;
-    if (statfs(path, &found) < 0)
-        return false;
-    for (size_t i = 0; i < COUNT_OF(local); i++)
-        if ((uint32_t)found.f_type == local[i])
-            return true;
-    return false;
-}
 
 static void set_user(struct launch_body *body, const char *user) {
     struct passwd *entry = user ? getpwnam(user) : NULL;
@@ -157,7 +124,8 @@ static void add_string(struct buffer *message, const char *text) {
 static bool send_request(struct keeper *keeper, const struct launch_request *request,
                          const char **ret_why) {
     const struct service_config *config = request->config;
-    AUTO_FREE char *path = find_program(request->argv[0], config->folder, request->env);
+    AUTO_FREE char *path =
+        local_find_program(request->argv[0], config->folder, env_get(request->env, "PATH"));
     AUTO_BUFFER struct buffer message = {0};
     struct launch_head head = {.kind = request->kind, .slot = request->slot, .pid = request->pid};
     struct launch_body body = {.argc = (uint32_t)text_list_count(request->argv),
@@ -174,7 +142,7 @@ static bool send_request(struct keeper *keeper, const struct launch_request *req
     if (!path && request->kind == LAUNCH_START)
         return false;
     set_user(&body, config->user);
-    body.exec_is_quick = path && is_local(path) && is_local(config->folder);
+    body.exec_is_quick = request->exec_is_quick;
     buffer_add(&message, &head, sizeof head);
     buffer_add(&message, &body, sizeof body);
     add_string(&message, request->name);
@@ -267,6 +235,7 @@ void anchor_link_start(struct keeper *keeper, size_t index) {
     AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name, &unit->cgroup_unhurt);
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->slot,
+                                     .exec_is_quick = unit->exec_is_quick,
                                      .name = config->name,
                                      .config = config,
                                      .log = unit->log ? service_log_fifo(unit->log) : "",
@@ -488,8 +457,11 @@ static void on_hook_slot(struct keeper *keeper, const struct launch_head *head, 
 /* A former keeper had it started and was killed before it could write that down. */
 static void begin_unseen(struct service *service, const struct launch_head *head) {
     service->state = SERVICE_STARTING;
-    service->wanted = true;
+    service->wanted = service->healthy = true;
+    service->was_ready = service->killed = service->again = service->own_end = false;
     service->started_ms = service->since_ms = head->time_ms;
+    service->state_at_ms = head->time_ms + service->config->start_timeout_ms;
+    service->watchdog_at_ms = 0;
 }
 
 static void on_running(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
@@ -513,7 +485,8 @@ static void on_running(struct keeper *keeper, const struct launch_head *head, st
 static bool is_past_life(const struct service *service, const struct unit *unit,
                          const struct launch_head *head) {
     if (!service_has_process(service))
-        return head->pid <= 0 || head->pid == unit->ended || head->pid == unit->ended_launcher ||
+        return unit->keeper->snapshot_done || head->pid <= 0 || head->pid == unit->ended ||
+               head->pid == unit->ended_launcher || head->time_ms < service->last_exit_ms ||
                service_is_busy(service);
     return (unit->slot != SLOT_NONE && unit->slot != head->slot) || jobs_start_waits(unit) ||
            (head->pid > 0 && service->pid > 0 && service->pid != head->pid);
@@ -604,6 +577,7 @@ static bool still_lives(pid_t pid, int64_t start_ticks) {
 /* After the last slot: what we believe to run and the anchor does not know. Either the anchor was
  * killed and the process is to be adopted, or its start was never carried out. */
 static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
+    keeper->snapshot_done = true;
     if (!keeper->began && keeper->replayed)
         tree_find_lost(keeper);
     for (size_t i = 0; i < keeper->services.count; i++) {

@@ -154,16 +154,15 @@ static bool can_be_born(const char *folder) {
     return WIFEXITED(status);
 }
 
-/* Made, with what a stop needs in it (Linux 5.14). One that was there may have been killed. */
+/* Made, with what a stop needs in it (Linux 5.14). Ours or this one may have been killed once. */
 static bool make_root(const char *own, const char *folder) {
     AUTO_FREE char *door = path_join(own, "cgroup.procs");
     AUTO_FREE char *end = path_join(folder, "cgroup.kill");
     if (access(door, W_OK) < 0)
         return false;
-    bool made = mkdir(folder, 0755) == 0;
-    if (!made && errno != EEXIST)
+    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
         return false;
-    if (access(end, W_OK) == 0 && (made || can_be_born(folder)))
+    if (access(end, W_OK) == 0 && can_be_born(folder))
         return true;
     rmdir(folder);
     return false;

@@ -163,6 +163,7 @@ bool jobs_cancel_start(struct keeper *keeper, size_t index) {
     if (!job || !job->start_waits)
         return false;
     job->start_waits = false;
+    keeper->units[index]->ended = 0;
     keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_EXITED,
                                                 .index = index,
                                                 .exit = {.known = true}});

@@ -161,6 +161,7 @@ static void apply(struct keeper *keeper, struct config *next) {
     for (size_t i = 0; i < services.count; i++)
         if (changes[i] == CHANGE_NEW)
             keeper_open_unit(keeper, i), keeper_open_notify(keeper, i);
+    local_look(keeper);
     log_writer_settle(keeper->logs, LOG_SETTLE_MS);
     jobs_refit(keeper, old_config);
     config_free(old_config);

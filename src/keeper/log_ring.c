@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAGE_BYTES = 4096, MAGIC = 0x48464c32, MAPPED_BYTES = PAGE_BYTES + 2 * LOG_RING_BYTES };
+/* The head has room for the largest pages that a kernel may have. */
+enum { HEAD_BYTES = 64 * 1024, MAGIC = 0x48464c32, MAPPED_BYTES = HEAD_BYTES + 2 * LOG_RING_BYTES };
 
 struct log_ring_head {
     uint32_t magic;
@@ -26,10 +27,10 @@ static char *map_twice(int fd) {
     char *memory = mmap(NULL, MAPPED_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
-    char *again = memory + PAGE_BYTES + LOG_RING_BYTES;
+    char *again = memory + HEAD_BYTES + LOG_RING_BYTES;
     int rights = PROT_READ | PROT_WRITE, how = MAP_SHARED | MAP_FIXED;
-    if (mmap(memory, PAGE_BYTES + LOG_RING_BYTES, rights, how, fd, 0) != MAP_FAILED &&
-        mmap(again, LOG_RING_BYTES, rights, how, fd, PAGE_BYTES) != MAP_FAILED)
+    if (mmap(memory, HEAD_BYTES + LOG_RING_BYTES, rights, how, fd, 0) != MAP_FAILED &&
+        mmap(again, LOG_RING_BYTES, rights, how, fd, HEAD_BYTES) != MAP_FAILED)
         return memory;
     int error = errno;
     munmap(memory, MAPPED_BYTES);
@@ -40,16 +41,17 @@ static char *map_twice(int fd) {
 int log_ring_open(struct log_ring *ring, const char *path) {
     *ring = (struct log_ring){.fd = -1};
     AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, PAGE_BYTES + LOG_RING_BYTES) < 0)
+    if (fd < 0 || ftruncate(fd, HEAD_BYTES + LOG_RING_BYTES) < 0)
         return -errno;
-    int r = posix_fallocate(fd, 0, PAGE_BYTES); /* a full tmpfs is told here, not by SIGBUS later */
+    int r = posix_fallocate(
+        fd, 0, (off_t)sizeof *ring->head); /* a full tmpfs is told here, not by SIGBUS later */
     if (r != 0)
         return -r;
     char *memory = map_twice(fd);
     if (!memory)
         return -errno;
     ring->head = (struct log_ring_head *)(void *)memory;
-    ring->bytes = memory + PAGE_BYTES;
+    ring->bytes = memory + HEAD_BYTES;
     ring->fd = take_fd(&fd);
     return 0;
 }
@@ -72,18 +74,29 @@ static uint64_t data_limit(uint64_t written) {
     return written + LOG_RING_BYTES - LOG_WRITE_BYTES;
 }
 
+static char *page_before(const struct log_ring *ring, const char *place) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return ring->bytes + (size_t)(place - ring->bytes) / page * page;
+}
+
 /* Whole pages are taken back by the kernel, which makes them zero. */
 static void give_pages(struct log_ring *ring, uint64_t from, size_t size) {
     char *start = at(ring, from), *end = start + size;
-    char *page =
-        ring->bytes + (size_t)(start - ring->bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    char *page_end = ring->bytes + (size_t)(end - ring->bytes) / PAGE_BYTES * PAGE_BYTES;
+    char *page = page_before(ring, start + sysconf(_SC_PAGESIZE) - 1);
+    char *page_end = page_before(ring, end);
     if (page >= page_end || madvise(page, (size_t)(page_end - page), MADV_REMOVE) < 0) {
         memset(start, 0, size);
         return;
     }
     memset(start, 0, (size_t)(page - start));
     memset(page_end, 0, (size_t)(end - page_end));
+}
+
+/* A page that the run folder has no room for would end us when it is touched (SIGBUS). */
+static bool has_pages(const struct log_ring *ring, char *start, size_t size) {
+    char *page = page_before(ring, start);
+    return madvise(page, (size_t)(start + size - page), MADV_POPULATE_WRITE) == 0 ||
+           errno == EINVAL;
 }
 
 static bool known_start(const struct log_ring *ring, uint64_t inode, uint64_t *ret) {
@@ -110,7 +123,7 @@ void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes) {
     uint64_t start = 0;
     bool known = known_start(ring, inode, &start);
     AUTO_FREE char *copy = known ? memory_new(LOG_RING_BYTES) : NULL;
-    known = known && pread(ring->fd, copy, LOG_RING_BYTES, PAGE_BYTES) == LOG_RING_BYTES;
+    known = known && pread(ring->fd, copy, LOG_RING_BYTES, HEAD_BYTES) == LOG_RING_BYTES;
     close(take_fd(&ring->fd));
     if (!known) {
         start_anew(ring, inode, file_bytes);
@@ -130,6 +143,7 @@ void log_ring_bind(struct log_ring *ring, uint64_t inode, uint64_t file_bytes) {
             *at(ring, o) = ' ';
     ring->written = first;
     ring->received = last;
+    ring->touched = (size_t)(last - first);
     give_pages(ring, last, (size_t)(first + LOG_RING_BYTES - last));
 }
 
@@ -158,10 +172,13 @@ void log_ring_received(struct log_ring *ring, size_t bytes) {
     atomic_fetch_add(&ring->received, bytes);
 }
 
-void log_ring_put(struct log_ring *ring, struct slice text) {
+bool log_ring_put(struct log_ring *ring, struct slice text) {
     must(text.size <= log_ring_room(ring));
+    if (!has_pages(ring, log_ring_space(ring), text.size))
+        return false;
     memcpy(log_ring_space(ring), text.data, text.size);
     log_ring_received(ring, text.size);
+    return true;
 }
 
 size_t log_ring_peek(const struct log_ring *ring, char **ret) {

@@ -47,7 +47,8 @@ struct log_ring_losses *log_ring_losses(struct log_ring *ring);
 size_t log_ring_room(const struct log_ring *ring);
 char *log_ring_space(const struct log_ring *ring);
 void log_ring_received(struct log_ring *ring, size_t bytes);
-void log_ring_put(struct log_ring *ring, struct slice text); /* text must fit the room */
+/* `text` must fit the room. False: the run folder has no memory for it. */
+MUST_CHECK bool log_ring_put(struct log_ring *ring, struct slice text);
 /* The same side: an empty ring costs no memory after it. False: it is not empty. */
 bool log_ring_give_back(struct log_ring *ring);
 

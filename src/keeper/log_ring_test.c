@@ -65,7 +65,7 @@ static void test_no_byte_is_lost_or_doubled_by_kills(void **state) {
             size = log_ring_room(&ring);
         for (size_t i = 0; i < size; i++)
             bytes[i] = (char)('!' + (put + i) * 31 % 90);
-        log_ring_put(&ring, (struct slice){bytes, size});
+        assert_true(log_ring_put(&ring, (struct slice){bytes, size}));
         put += size;
         bool killed = chance(10) == 0;
         write_some(chance(2 * LOG_WRITE_BYTES), killed);
@@ -102,7 +102,7 @@ static void test_an_empty_ring_costs_no_memory(void **state) {
     memset(burst, 'x', sizeof burst);
     reopen();
     for (int i = 0; i < 20; i++) {
-        log_ring_put(&ring, (struct slice){burst, sizeof burst});
+        assert_true(log_ring_put(&ring, (struct slice){burst, sizeof burst}));
         if (i < 19)
             write_some(sizeof burst, false);
     }
@@ -111,14 +111,14 @@ static void test_an_empty_ring_costs_no_memory(void **state) {
     write_some(sizeof burst, false);
     assert_true(log_ring_give_back(&ring));
     assert_true(ring_blocks() <= 16);
-    log_ring_put(&ring, slice_of("more\n"));
+    assert_true(log_ring_put(&ring, slice_of("more\n")));
     char *chunk = NULL;
     assert_int_equal(log_ring_peek(&ring, &chunk), 5);
 }
 
 static void test_nul_becomes_a_blank(void **state) {
     reopen();
-    log_ring_put(&ring, (struct slice){"a\0b\n", 4});
+    assert_true(log_ring_put(&ring, (struct slice){"a\0b\n", 4}));
     char *chunk = NULL;
     assert_int_equal(log_ring_peek(&ring, &chunk), 4);
     assert_memory_equal(chunk, "a b\n", 4);
@@ -134,7 +134,7 @@ static uint64_t inode_of_file(void) {
  * in the old file. */
 static void test_two_rotations_that_came_to_nothing(void **state) {
     reopen();
-    log_ring_put(&ring, slice_of("first\nsecond\n"));
+    assert_true(log_ring_put(&ring, slice_of("first\nsecond\n")));
     write_some(6, false);
     for (int i = 0; i < 2; i++) {
         log_ring_announce(&ring, inode_of_file(), 123456789);
@@ -147,7 +147,7 @@ static void test_two_rotations_that_came_to_nothing(void **state) {
 
 static void test_strange_file_starts_anew(void **state) {
     reopen();
-    log_ring_put(&ring, slice_of("old\n"));
+    assert_true(log_ring_put(&ring, slice_of("old\n")));
     close(file_fd);
     /* The old name goes on existing, so that its inode is not used again. */
     AUTO_FREE char *kept = text_format("%s.kept", file_path);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum { READ_BYTES_A_TURN = 512 * 1024, PIPE_BYTES = 256 * 1024, NOTE_BYTES = 160 };
-enum { RETRY_MS = 1000, REST_MS = 1000 };
+enum { RETRY_MS = 1000, REST_MS = 1000, RESTS_MAX = 5, WRITES_A_TURN = 32 };
 /* Closed by the loop: the writer writes the rest, however long its disk takes, and lets it go. */
 enum log_state { LOG_OPEN, LOG_CLOSED, LOG_GONE };
 
@@ -33,6 +33,7 @@ struct service_log {
     bool hung;             /* and has not for long, since it last moved then: */
     int64_t hung_moved_ms;
     int64_t lost_unopened;        /* bytes dropped before the file could be opened */
+    bool loud;                    /* has a pipe with more room */
     struct log_watch *watch_told; /* the newest; its first line and its counts are told from here */
     /* shared with the writer thread */
     _Atomic bool waiting; /* the loop does not read: the ring is full, or not there yet */
@@ -59,6 +60,7 @@ struct log_writer {
     uv_async_t room; /* news for the loop: room in the ring of a waiting log, a word found, ... */
     uv_timer_t patience; /* runs while some log waits for room */
     uv_timer_t rest;     /* runs a while after a burst */
+    int rests;           /* how often it ran since the last */
     uv_timer_t cooldown; /* the next end of one */
     log_found_fn found;
     void *found_context;
@@ -122,9 +124,14 @@ static void writer_sleep(struct log_writer *writer, bool trouble) {
     }
 }
 
+/* None before the file is open: how much the ring holds of a former keeper is known only then. */
+static size_t room_of(const struct service_log *log) {
+    return log->opened ? log_ring_room(&log->ring) : 0;
+}
+
 /* A reader that waits is woken for half a ring, not for each write. */
 static bool has_room(const struct service_log *log) {
-    return log_ring_room(&log->ring) >= LOG_RING_BYTES / 2;
+    return room_of(log) >= LOG_RING_BYTES / 2;
 }
 
 static void take_new_watch(struct service_log *log) {
@@ -144,16 +151,19 @@ static void open_file(struct service_log *log) {
     uv_async_send(&log->writer->room);
 }
 
-/* In the writer's hands, the mutex open: its disk may hang. */
-static void drain(struct service_log *log) {
+/* In the writer's hands, the mutex open: its disk may hang. True when more is left: others have
+ * their turn first. */
+static bool drain(struct service_log *log) {
     struct log_writer *writer = log->writer;
     if (!log->opened)
         open_file(log);
-    if (!log->opened)
-        return;
-    while (drain_once(log))
+    for (int i = 0; log->opened && i < WRITES_A_TURN; i++) {
+        if (!drain_once(log))
+            return false;
         if (log->waiting && has_room(log))
             uv_async_send(&writer->room);
+    }
+    return log->opened;
 }
 
 /* A closed log leaves once all is written, or with an error: the ring keeps the rest. */
@@ -176,11 +186,12 @@ static void *writer_main(void *context) {
             bool closed = log->state == LOG_CLOSED;
             take_new_watch(log);
             pthread_mutex_unlock(&writer->mutex);
-            drain(log);
+            bool more = drain(log);
             pthread_mutex_lock(&writer->mutex);
+            writer->work |= more;
             pthread_cond_broadcast(&writer->idle);
             trouble |= log->error != 0 && !closed;
-            if (closed && log->state == LOG_CLOSED)
+            if (closed && !more && log->state == LOG_CLOSED)
                 let_go(log);
         }
         writer_sleep(writer, trouble);
@@ -214,11 +225,6 @@ static void keep_tail(struct service_log *log, const char *bytes, size_t size) {
     log->tail_size += size;
 }
 
-/* None before the file is open: how much the ring holds of a former keeper is known only then. */
-static size_t room_of(const struct service_log *log) {
-    return log->opened ? log_ring_room(&log->ring) : 0;
-}
-
 static void note_received(struct service_log *log, size_t size) {
     keep_tail(log, log_ring_space(&log->ring), size);
     log->last_byte = log->tail[log->tail_size - 1]; /* size > 0: there is one */
@@ -239,7 +245,8 @@ static void say_dropped(struct service_log *log) {
     int n = snprintf(note, sizeof note,
                      "%s[holdfast: %lld bytes of this log were dropped: the disk did not move]\n",
                      log->last_byte == '\n' ? "" : "\n", (long long)losses->unsaid);
-    log_ring_put(&log->ring, (struct slice){note, (size_t)n});
+    if (!log_ring_put(&log->ring, (struct slice){note, (size_t)n}))
+        return;
     losses->unsaid = 0;
     log->last_byte = '\n';
 }
@@ -247,9 +254,9 @@ static void say_dropped(struct service_log *log) {
 static void end_line(struct service_log *log) {
     if (!log->owes_newline || room_of(log) == 0)
         return;
+    if (log->last_byte && log->last_byte != '\n' && !log_ring_put(&log->ring, slice_of("\n")))
+        return;
     log->owes_newline = false;
-    if (log->last_byte && log->last_byte != '\n')
-        log_ring_put(&log->ring, slice_of("\n"));
     log->last_byte = '\n';
 }
 
@@ -261,7 +268,12 @@ static void drop_some(struct service_log *log) {
     keep_tail(log, scratch, (size_t)n);
     log->hung_moved_ms = log->moved_ms;
     log->hung = clock_ms() - log->hung_moved_ms >= LOG_HANGS_MS;
-    log->lost_unopened += n;
+    if (!log->opened) {
+        log->lost_unopened += n;
+        return;
+    }
+    log_ring_losses(&log->ring)->all += n;
+    log_ring_losses(&log->ring)->unsaid += n;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -314,6 +326,10 @@ static bool fill_ring(struct service_log *log) {
     }
     if (log->ring.received != before)
         wake_writer(log->writer);
+    if (turn >= LOG_WRITE_BYTES && !log->loud) /* the usual 64 KB make the two wait in turns */
+        log->loud = fcntl(log->fifo_fd, F_SETPIPE_SZ, PIPE_BYTES) > 0;
+    if (log->ring.touched > LOG_RING_KEPT_BYTES)
+        log->writer->rests = 0;
     if (log->ring.touched > LOG_RING_KEPT_BYTES && !uv_is_active((uv_handle_t *)&log->writer->rest))
         uv_timer_start(&log->writer->rest, on_rest, REST_MS, 0);
     return !full;
@@ -362,7 +378,7 @@ static void on_rest(uv_timer_t *timer) {
     for (struct service_log *log = writer->logs; log; log = log->next)
         if (log->poll && log->opened)
             again |= !log_ring_give_back(&log->ring);
-    if (again)
+    if (again && ++writer->rests < RESTS_MAX) /* a line without an end may stay for ever */
         uv_timer_start(&writer->rest, on_rest, REST_MS, 0);
 }
 
@@ -495,10 +511,7 @@ static int open_fifo(struct service_log *log, uid_t owner) {
     if (owner != geteuid() && chown(log->fifo, owner, (gid_t)-1) < 0)
         return -errno;
     log->fifo_fd = open(log->fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (log->fifo_fd < 0)
-        return -errno;
-    (void)fcntl(log->fifo_fd, F_SETPIPE_SZ, PIPE_BYTES); /* else the usual 64 KB: slower */
-    return 0;
+    return log->fifo_fd < 0 ? -errno : 0;
 }
 
 static void poll_closed(uv_handle_t *handle) {
@@ -596,8 +609,7 @@ int service_log_open(struct log_writer *writer, const struct service_log_options
     log->bytes_max = options->bytes_max;
     log->files = options->files;
     set_watch(log, options);
-    if (!log->opened)
-        wake_writer(writer);
+    wake_writer(writer);
     *ret = log;
     return 0;
 }

@@ -518,8 +518,9 @@ static void check_service(struct reader *reader, const struct yaml_node *key,
     struct service_config *service = reader->service;
     if (!service->argv && !yaml_tree_get(node, "command"))
         reader_error(reader, key, "service '%s' has no command:", service->name);
-    const char *flag = development_look(service->argv, service->env).word;
-    flag = flag ? flag : development_look(NULL, service->env_inherited).word;
+    char **env = config_service_env(service);
+    const char *flag = development_look(service->argv, env).word; /* a constant of that table */
+    text_list_free(env);
     const struct yaml_node *command = yaml_tree_get(node, "command");
     if (flag && reader->config->profile == PROFILE_PRODUCTION)
         reader_error(

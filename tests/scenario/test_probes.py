@@ -234,6 +234,9 @@ os._exit(0)
         self.wait("it runs anew", lambda: self.pids()["a"] == again)
         self.holdfast("stop", "a")
         self.wait_state("a", "stopped")
+        ends = [line for line in (self.run_folder / "events").read_text().splitlines()
+                if '"service":"a"' in line and ('"exited"' in line or '"stopped"' in line)]
+        self.assertEqual(len(ends), 2, ends)  # of the main ones; a launcher is no life of its own
         self.assertIn("TERM at main", self.notes())
         self.assertNotIn("TERM at launcher", self.notes())
 
