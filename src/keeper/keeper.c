@@ -7,10 +7,13 @@
 #include "wire/config.h"
 #include "wire/config_files.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -429,6 +432,19 @@ static void forget_states(struct keeper *keeper) {
         state_forget(keeper, keeper->services.list[i].config->name);
 }
 
+/* A keeper whose anchor was killed still writes its last lines: two at one ring would tear them.
+ * Held until we end; a disk that hangs under the other is not waited for. */
+static void wait_for_former(const struct keeper *keeper) {
+    enum { FORMER_MS_MAX = 5000, STEP_MS = 5 };
+    AUTO_FREE char *path = path_join(keeper->run, "keeper.lock");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    for (int waited = 0; fd >= 0 && waited < FORMER_MS_MAX; waited += STEP_MS) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return;
+        poll(NULL, 0, STEP_MS);
+    }
+}
+
 int keeper_run(const char *run, const char *config_path) {
     static struct keeper keeper;
     keeper.run = run;
@@ -446,6 +462,7 @@ int keeper_run(const char *run, const char *config_path) {
     signal(SIGTTOU, SIG_IGN); /* we speak to the terminal from the background: `stty tostop` */
     uv_loop_init(&keeper.loop);
     make_folders(&keeper);
+    wait_for_former(&keeper);
     levels_open(&keeper);
     open_all(&keeper);
     uv_run(&keeper.loop, UV_RUN_DEFAULT);
