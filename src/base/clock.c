@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include <stdio.h>
-#include <time.h>
 
 static int64_t read_ms(clockid_t id) {
     struct timespec t;
@@ -15,6 +14,14 @@ int64_t clock_ms(void) {
 
 int64_t clock_wall_ms(void) {
     return read_ms(CLOCK_REALTIME);
+}
+
+struct timespec clock_deadline(int64_t wait_ms) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t ns = t.tv_nsec + wait_ms % 1000 * 1000000;
+    return (struct timespec){.tv_sec = t.tv_sec + wait_ms / 1000 + ns / 1000000000,
+                             .tv_nsec = ns % 1000000000};
 }
 
 void clock_format(int64_t wall_ms, char *ret) {

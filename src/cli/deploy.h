@@ -34,9 +34,8 @@ void deploy_note(struct deploy *deploy, const char *step);
 int deploy_run(struct deploy *deploy, const char *folder, char *const *argv);
 void deploy_print_output(struct deploy *deploy); /* its end, on stderr; secrets blanked */
 /* Restarts the service, of instances one after the other; true when each becomes ready and stays
- * so. Else *ret_why says more, and those behind the one that is unwell were not touched. On the way
- * back
- * (`back`) all that may run the new one are restarted, however they fare. */
+ * so. Else *ret_why says more, and those behind the one that is unwell were not touched. `back`: on
+ * the way back, all that may run the new one are restarted, however they fare. */
 bool deploy_restart(struct deploy *deploy, bool back, char **ret_why);
 
 /* Each fetches and checks; `switched` then tells whether there is something to take back. */

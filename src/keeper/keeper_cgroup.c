@@ -158,9 +158,7 @@ static bool can_be_born(const char *folder) {
 static bool make_root(const char *own, const char *folder) {
     AUTO_FREE char *door = path_join(own, "cgroup.procs");
     AUTO_FREE char *end = path_join(folder, "cgroup.kill");
-    if (access(door, W_OK) < 0)
-        return false;
-    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+    if (access(door, W_OK) < 0 || (mkdir(folder, 0755) < 0 && errno != EEXIST))
         return false;
     if (access(end, W_OK) == 0 && can_be_born(folder))
         return true;

@@ -114,6 +114,8 @@ void events_add_with(struct keeper *keeper, const char *service, const char *wha
         control_tell_event(keeper->control, slice_of(line));
 }
 
+/* The newest end is the one in question: after it nothing of the service was told by a keeper that
+ * was killed. What a caller adds to an event stands last in its line. */
 bool events_end_is_told(const struct events *events, const char *service, pid_t pid) {
     AUTO_FREE char *exited = text_format("\"service\":\"%s\",\"what\":\"exited\"", service);
     AUTO_FREE char *stopped = text_format("\"service\":\"%s\",\"what\":\"stopped\"", service);

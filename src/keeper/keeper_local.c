@@ -2,6 +2,7 @@
 /* Whether a service's program and folder lie on local disks, so that its exec may be waited for
  * (anchor_child.c). A file system of the network, or of a program, may hang whoever asks: the
  * question is a thread's, and what it cannot say in time counts as not local. */
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "keeper/keeper.h"
@@ -11,10 +12,9 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 100, NS_A_MS = 1000000, NS_A_SECOND = 1000000000 };
+enum { WAIT_MS = 100 };
 
 struct question {
     pthread_mutex_t mutex;
@@ -115,19 +115,15 @@ static bool ask(struct question *question) {
 
 void local_look(struct keeper *keeper) {
     struct question *question = question_about(keeper);
-    struct timespec until;
     if (!ask(question)) {
         question_free(question);
         return;
     }
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += (long)WAIT_MS * NS_A_MS;
-    until.tv_sec += until.tv_nsec / NS_A_SECOND;
-    until.tv_nsec %= NS_A_SECOND;
+    struct timespec until = clock_deadline(WAIT_MS);
     int r = 0;
     pthread_mutex_lock(&question->mutex);
     while (!question->done && r == 0)
-        r = pthread_cond_timedwait(&question->answered, &question->mutex, &until);
+        r = pthread_cond_clockwait(&question->answered, &question->mutex, CLOCK_MONOTONIC, &until);
     for (size_t i = 0; i < question->count; i++)
         keeper->units[i]->exec_is_quick = question->list[i].local;
     question->left = true;

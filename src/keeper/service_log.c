@@ -113,13 +113,12 @@ static bool drain_once(struct service_log *log) {
 
 /* Sleeps until there is work, or until a log in trouble is tried again. */
 static void writer_sleep(struct log_writer *writer, bool trouble) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += RETRY_MS / 1000;
+    struct timespec until = clock_deadline(RETRY_MS);
     while (!writer->work && !writer->end) {
         if (!trouble)
             pthread_cond_wait(&writer->wake, &writer->mutex);
-        else if (pthread_cond_timedwait(&writer->wake, &writer->mutex, &until) == ETIMEDOUT)
+        else if (pthread_cond_clockwait(&writer->wake, &writer->mutex, CLOCK_MONOTONIC, &until) ==
+                 ETIMEDOUT)
             return;
     }
 }
@@ -483,15 +482,13 @@ static void writer_closed(uv_handle_t *handle) {
 struct log_writer *log_writer_free(struct log_writer *writer, int wait_ms) {
     if (!writer)
         return NULL;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += wait_ms / 1000 + 1;
+    struct timespec until = clock_deadline(wait_ms);
     pthread_mutex_lock(&writer->mutex);
     writer->work = writer->end = true;
     pthread_cond_signal(&writer->wake);
     int r = 0;
     while (!writer->ended && r == 0)
-        r = pthread_cond_timedwait(&writer->idle, &writer->mutex, &until);
+        r = pthread_cond_clockwait(&writer->idle, &writer->mutex, CLOCK_MONOTONIC, &until);
     bool ended = writer->ended;
     pthread_mutex_unlock(&writer->mutex);
     if (!ended)
@@ -622,15 +619,11 @@ static bool is_opening(const struct log_writer *writer) {
 }
 
 void log_writer_settle(struct log_writer *writer, int wait_ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    int64_t end_ns = until.tv_nsec + (int64_t)wait_ms * 1000000;
-    until.tv_sec += end_ns / 1000000000;
-    until.tv_nsec = end_ns % 1000000000;
+    struct timespec until = clock_deadline(wait_ms);
     int r = 0;
     pthread_mutex_lock(&writer->mutex);
     while (is_opening(writer) && r == 0)
-        r = pthread_cond_timedwait(&writer->idle, &writer->mutex, &until);
+        r = pthread_cond_clockwait(&writer->idle, &writer->mutex, CLOCK_MONOTONIC, &until);
     pthread_mutex_unlock(&writer->mutex);
     look_at_waiting(writer);
 }

@@ -176,12 +176,8 @@ static void tidy(struct store *store, bool is_idle) {
 /* Locked. Returns when there is work or the store closes; before that, when nothing came for a
  * while, the housekeeping is done once. */
 static void wait_for_work(struct store *store, bool tidy_when_idle) {
-    struct timespec end;
+    struct timespec end = clock_deadline(IDLE_MS);
     int r = tidy_when_idle ? 0 : ETIMEDOUT;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_nsec += IDLE_MS * 1000000;
-    end.tv_sec += end.tv_nsec / 1000000000;
-    end.tv_nsec %= 1000000000;
     while (!store->waiting.first && !store->closing && r == 0)
         r = pthread_cond_timedwait(&store->work, &store->lock, &end);
     if (tidy_when_idle && r == ETIMEDOUT && !store->waiting.first) {

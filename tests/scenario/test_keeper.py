@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Anchor, keeper and command line with real processes: what they promise in the spec's rows K1-K9."""
 
+import fcntl
 import json
 import os
 import re
@@ -485,6 +486,18 @@ class ReloadTests(KeeperCase):
 
 
 class KillTests(KeeperCase):
+    def test_a_keeper_waits_for_the_last_lines_of_a_former_one(self):
+        """Two at one ring would tear the log; the former one is played by who holds its lock."""
+        self.run_folder.mkdir(exist_ok=True)
+        self.write_config({"services": {"a": {"command": "sleep 1000"}}})
+        with open(self.run_folder / "keeper.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.start("holdfast", "up", "-c", self.config, "--run", self.run_folder)
+            self.wait("the keeper is there", lambda: (self.run_folder / "log").exists())
+            time.sleep(0.5)
+            self.assertFalse((self.run_folder / "log" / "a.fifo").exists())
+        self.wait_ready("a")
+
     def test_kill_9_of_the_keeper(self):
         self.up({"services": {"a": self.counter(0.002), "b": {
             "command": ["sh", "-c", "sleep 1.5; exit 7"], "restart": "never"}}})
