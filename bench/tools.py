@@ -45,7 +45,10 @@ def packages(why, *names):
 
 
 def build(*targets):
-    """A release build in a folder of its own; only what the measurement runs."""
+    """A release build in a folder of its own; only what the measurement runs. Installs what a build needs."""
+    needs = ". packaging/packages.sh && need_debian && need_build && install_missing"
+    if subprocess.run(["bash", "-euc", needs], cwd=ROOT, stdout=sys.stderr).returncode:
+        stop("what the build needs could not be installed")
     if not os.path.exists(os.path.join(BUILD, "build.ninja")):
         run(["meson", "setup", BUILD, ROOT, "--buildtype=release", "--optimization=2"])
     run(["ninja", "-C", BUILD, *targets])

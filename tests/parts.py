@@ -30,8 +30,8 @@ MODULE_SECONDS = 420
 WORKERS = 3  # modules at once: most of their time they wait
 LONG_MODULES = ("test_stack", "test_trader_kills")  # begun first
 # With the programs as they are installed: they start services in another way (anchor_clone.c).
-PLAIN_MODULES = ("test_services", "test_isolation", "test_kills")
-PLAIN_ONLY = ("test_kills",)  # many kills at full speed
+PLAIN_MODULES = ("test_services", "test_isolation", "test_kills", "test_keeper_places")
+PLAIN_ONLY = ("test_kills", "test_keeper_places")  # many kills at full speed
 # gcc with sanitizers sees NULL where there is none (format-overflow); build-plain asks without them.
 SANITIZED = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=true",
              "-Dc_args=-Wno-format-overflow"]

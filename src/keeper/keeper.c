@@ -31,22 +31,28 @@ bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index) {
 
 /* ---- commands of the engine ---- */
 
-static void do_start(struct keeper *keeper, const struct service_command *command) {
-    struct unit *unit = keeper->units[command->index];
+void keeper_start(struct keeper *keeper, size_t index) {
+    struct unit *unit = keeper->units[index];
     unit->status_text[0] = 0;
     if (unit->log)
         service_log_begin_life(unit->log);
     if (unit->job)
-        jobs_start(keeper, command->index);
+        jobs_start(keeper, index);
     else
-        anchor_link_start(keeper, command->index);
+        anchor_link_plan_start(keeper, index);
+}
+
+static void do_start(struct keeper *keeper, const struct service_command *command) {
+    keeper_start(keeper, command->index);
 }
 
 static void do_signal(struct keeper *keeper, const struct service_command *command) {
     struct unit *unit = keeper->units[command->index];
     uint32_t slot = unit->main_slot != SLOT_NONE ? unit->main_slot : unit->slot;
-    if (jobs_cancel_start(keeper, command->index))
+    if (anchor_link_start_is_due(unit)) {
+        anchor_link_drop_start(keeper, command->index);
         return;
+    }
     /* A stopped process does not see SIGTERM before it goes on. */
     anchor_link_signal(keeper, slot, (int)command->value);
     if (command->value == SIGKILL &&
@@ -202,20 +208,29 @@ static void tell_found(void *context, const struct log_found *found) {
     events_add_with(context, found->service, "log_pattern", text, more);
 }
 
-/* What changed is written down; only then the anchor may forget the exits it came from. */
+/* What changed is written down; only then the anchor makes the processes that follow from it, and
+ * may forget the exits it came from. */
 static void write_down(struct keeper *keeper) {
-    if (state_save_changed(keeper))
+    bool saved = true, again = true;
+    while (again) {
+        again = false; /* unless a start fails at once */
+        for (size_t i = 0; i < keeper->services.count; i++) {
+            saved &= state_save(keeper, i);
+            if (keeper->units[i]->start_due)
+                again |= !anchor_link_start(keeper, i);
+        }
+    }
+    if (saved)
         anchor_link_free_slots(keeper);
 }
 
-/* Right after events were read: an end is on record before a restart without delay, which then does
- * not wait for the next turn. */
+/* Right after events were read: a restart without delay does not wait for the next turn. */
 static void after_events(uv_check_t *check) {
     struct keeper *keeper = check->data;
-    write_down(keeper);
     int64_t deadline = services_deadline(&keeper->services);
     if (deadline && deadline <= clock_ms() && !keeper->anchor_lost && !keeper->quitting)
         on_timer(&keeper->timer);
+    write_down(keeper);
 }
 
 /* Once a turn, before the loop sleeps; the one next deadline is set. */

@@ -18,7 +18,7 @@ enum { KEEPER_STATUS_BYTES = 200, EVENTS_KEPT_MAX = 2000 };
 struct unit {
     struct keeper *keeper;
     size_t index;
-    uint32_t slot;       /* of the anchor; SLOT_NONE */
+    uint32_t slot;       /* of the anchor, from the moment a start is due; SLOT_NONE */
     uint32_t hook_slot;  /* hook under way; SLOT_NONE */
     uint32_t probe_slot; /* exec probe under way; SLOT_NONE */
     int64_t start_ticks; /* of the process: with its pid its name for this boot */
@@ -30,6 +30,7 @@ struct unit {
     struct unit_job *job;          /* NULL: it is a service */
     uint32_t main_slot;            /* of the process that sd_notify MAINPID named; SLOT_NONE */
     pid_t ended, ended_launcher;   /* the processes whose end was acted on last; 0: none */
+    bool start_due;                /* its process is asked for as soon as that is on record */
     bool start_told;               /* by this keeper: no former one can have told its end */
     pid_t launcher;                /* the anchor's child, when MAINPID named another; 0 */
     bool probe_void;               /* its outcome counts no more: it is being killed */
@@ -88,6 +89,7 @@ struct keeper {
 /* keeper.c */
 int keeper_run(const char *run, const char *config_path);
 void keeper_event(struct keeper *keeper, struct service_event event); /* now and chance filled in */
+void keeper_start(struct keeper *keeper, size_t index);               /* of a STARTING service */
 void keeper_look_at_clock(struct keeper *keeper);
 void keeper_down(struct keeper *keeper, bool at_once, int exit_code);
 bool keeper_find(struct keeper *keeper, const char *name, size_t *ret_index);
@@ -101,7 +103,13 @@ void keeper_begin(struct keeper *keeper);
 
 /* keeper_anchor.c: messages to and from the anchor. Opening takes over all that the anchor has. */
 void anchor_link_open(struct keeper *keeper);
-void anchor_link_start(struct keeper *keeper, size_t index);
+/* A place is taken now; the message goes out once the state that follows is on record: else a
+ * keeper killed in between would leave a process that the next one knows nothing of. */
+void anchor_link_plan_start(struct keeper *keeper, size_t index);
+bool anchor_link_start_is_due(const struct unit *unit); /* planned, or it waits for a job's slot */
+void anchor_link_drop_start(struct keeper *keeper, size_t index); /* it has ended before it began */
+/* Sends it. False when it failed at once, which is an exit that follows. */
+bool anchor_link_start(struct keeper *keeper, size_t index);
 bool anchor_link_start_probe(struct keeper *keeper, size_t index, char *const *argv);
 /* Its end is SERVICE_EVENT_HOOK_DONE, also when it cannot be started. */
 void anchor_link_start_hook(struct keeper *keeper, size_t index, bool after_stop);
@@ -125,7 +133,8 @@ void host_look(struct keeper *keeper); /* before each sleep: tells what changed 
 
 /* keeper_state.c: run state on tmpfs */
 void state_load(struct keeper *keeper);
-bool state_save_changed(struct keeper *keeper); /* true when all is written */
+bool state_save(struct keeper *keeper, size_t index); /* if it changed; true when it is written */
+bool state_save_changed(struct keeper *keeper);       /* all */
 void state_forget(struct keeper *keeper, const char *name);
 
 /* keeper_events.c: the numbered events */
@@ -190,7 +199,7 @@ void jobs_refit(struct keeper *keeper, const struct config *old); /* after a rel
 void jobs_forget(const struct keeper *keeper, const char *name);
 void jobs_start(struct keeper *keeper, size_t index); /* its slot is on disk first */
 bool jobs_start_waits(const struct unit *unit);
-bool jobs_cancel_start(struct keeper *keeper, size_t index);
+void jobs_drop_start(struct unit *unit);
 void jobs_look(struct keeper *keeper); /* at the clock */
 void jobs_before_sleep(struct keeper *keeper);
 void jobs_add_status(json_t *object, const struct service *service);

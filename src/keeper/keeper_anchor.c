@@ -225,12 +225,37 @@ static void start_failed(struct keeper *keeper, size_t index, const char *why) {
         keeper, (struct service_event){.kind = SERVICE_EVENT_EXITED, .index = index, .exit = exit});
 }
 
-void anchor_link_start(struct keeper *keeper, size_t index) {
+void anchor_link_plan_start(struct keeper *keeper, size_t index) {
+    struct unit *unit = keeper->units[index];
+    unit->slot = take_slot(keeper);
+    unit->start_due = unit->unsaved = true;
+}
+
+bool anchor_link_start_is_due(const struct unit *unit) {
+    return unit->start_due || jobs_start_waits(unit);
+}
+
+static void forget_start(struct unit *unit) {
+    jobs_drop_start(unit);
+    unit->start_due = false;
+    free_slot(unit->keeper, unit->slot);
+    unit->slot = SLOT_NONE;
+}
+
+void anchor_link_drop_start(struct keeper *keeper, size_t index) {
+    struct unit *unit = keeper->units[index];
+    forget_start(unit);
+    unit->ended = 0;
+    keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_EXITED,
+                                                .index = index,
+                                                .exit = {.known = true}});
+}
+
+bool anchor_link_start(struct keeper *keeper, size_t index) {
     struct unit *unit = keeper->units[index];
     const struct service_config *config = keeper->services.list[index].config;
     const char *why = "all 8192 places of the anchor are taken";
-    if (unit->slot == SLOT_NONE)
-        unit->slot = take_slot(keeper);
+    unit->start_due = false;
     char **env = complete_env(keeper, config, unit->notify != NULL);
     AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name, &unit->cgroup_unhurt);
     struct launch_request request = {.kind = LAUNCH_START,
@@ -246,6 +271,7 @@ void anchor_link_start(struct keeper *keeper, size_t index) {
     text_list_free(env);
     if (!sent && !keeper->anchor_lost)
         start_failed(keeper, index, why);
+    return sent || keeper->anchor_lost;
 }
 
 static char *probe_slot_name(const char *service) {
@@ -466,6 +492,8 @@ static void begin_unseen(struct service *service, const struct launch_head *head
 
 static void on_running(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
     struct service *service = &keeper->services.list[unit->index];
+    if (anchor_link_start_is_due(unit)) /* a former keeper started it, and could not write that */
+        forget_start(unit);
     unit->slot = head->slot;
     if (unit->launcher && unit->launcher == head->pid && service_has_process(service))
         return; /* its main process is another */
@@ -488,7 +516,8 @@ static bool is_past_life(const struct service *service, const struct unit *unit,
         return unit->keeper->snapshot_done || head->pid <= 0 || head->pid == unit->ended ||
                head->pid == unit->ended_launcher || head->time_ms < service->last_exit_ms ||
                service_is_busy(service);
-    return (unit->slot != SLOT_NONE && unit->slot != head->slot) || jobs_start_waits(unit) ||
+    return (unit->slot != SLOT_NONE && unit->slot != head->slot) ||
+           anchor_link_start_is_due(unit) ||
            (head->pid > 0 && service->pid > 0 && service->pid != head->pid);
 }
 
@@ -588,10 +617,15 @@ static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
             keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_HOOK_DONE,
                                                         .index = i,
                                                         .exit = {.code = -1}});
-        if (hook || jobs_start_waits(unit) || !service_has_process(service) ||
-            unit->slot != SLOT_NONE || unit->main_slot != SLOT_NONE)
+        if (hook || anchor_link_start_is_due(unit) || !service_has_process(service) ||
+            (unit->slot != SLOT_NONE && service->pid) || unit->main_slot != SLOT_NONE)
             continue;
+        if (!service->pid && service->state == SERVICE_STARTING) { /* asked for, not carried out */
+            keeper_start(keeper, i);
+            continue;
+        }
         unit->launcher = 0;
+        unit->slot = SLOT_NONE;
         if (still_lives(service->pid, unit->start_ticks)) {
             events_add(keeper, service->config->name, "started", "adopted: it ran on without us");
             anchor_link_adopt(keeper, i, service->pid, unit->start_ticks);

@@ -108,7 +108,7 @@ static void carry_on(struct unit_job *job) {
         return;
     job->start_waits = false;
     if (service_of(job)->state == SERVICE_STARTING)
-        anchor_link_start(keeper, job->unit->index);
+        anchor_link_plan_start(keeper, job->unit->index);
 }
 
 static void on_written(uv_work_t *work, int status) {
@@ -158,16 +158,9 @@ bool jobs_start_waits(const struct unit *unit) {
     return unit->job && unit->job->start_waits;
 }
 
-bool jobs_cancel_start(struct keeper *keeper, size_t index) {
-    struct unit_job *job = keeper->units[index]->job;
-    if (!job || !job->start_waits)
-        return false;
-    job->start_waits = false;
-    keeper->units[index]->ended = 0;
-    keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_EXITED,
-                                                .index = index,
-                                                .exit = {.known = true}});
-    return true;
+void jobs_drop_start(struct unit *unit) {
+    if (unit->job)
+        unit->job->start_waits = false;
 }
 
 /* ---- zones ---- */

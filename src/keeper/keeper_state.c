@@ -118,10 +118,10 @@ static bool save(struct keeper *keeper, size_t index) {
         buffer_print(&text, ",");
     }
     buffer_print(&text,
-                 "\"start_ticks\":%lld,\"launcher\":%d,\"ended\":%d,"
+                 "\"slot\":%lld,\"start_ticks\":%lld,\"launcher\":%d,\"ended\":%d,"
                  "\"ended_launcher\":%d,\"status_text\":",
-                 (long long)unit->start_ticks, (int)unit->launcher, (int)unit->ended,
-                 (int)unit->ended_launcher);
+                 (long long)unit->slot, (long long)unit->start_ticks, (int)unit->launcher,
+                 (int)unit->ended, (int)unit->ended_launcher);
     add_text(&text, unit->status_text);
     buffer_print(&text, "}");
     AUTO_FREE char *path = state_path(keeper, service->config->name);
@@ -135,12 +135,17 @@ static bool save(struct keeper *keeper, size_t index) {
     return r == 0;
 }
 
+bool state_save(struct keeper *keeper, size_t index) {
+    const struct unit *unit = keeper->units[index];
+    bool changed = unit->unsaved || memcmp(&unit->saved, &keeper->services.list[index],
+                                           offsetof(struct service, config)) != 0;
+    return !changed || save(keeper, index);
+}
+
 bool state_save_changed(struct keeper *keeper) {
     bool all = true;
     for (size_t i = 0; i < keeper->services.count; i++)
-        if (keeper->units[i]->unsaved || memcmp(&keeper->units[i]->saved, &keeper->services.list[i],
-                                                offsetof(struct service, config)) != 0)
-            all &= save(keeper, i);
+        all &= state_save(keeper, i);
     return all;
 }
 
@@ -154,6 +159,10 @@ static void load(struct keeper *keeper, size_t index) {
                         json_object_get(object, fields[i].name));
     if (service->job.outcome < 0 || service->job.outcome >= JOB_OUTCOME_COUNT)
         service->job.outcome = JOB_NEVER;
+    /* A start that may not have been carried out is known by the place that it was to have. */
+    json_int_t slot = json_integer_value(json_object_get(object, "slot"));
+    if (service_has_process(service) && !service->pid && slot >= 0 && slot < LAUNCH_SLOTS_MAX)
+        unit->slot = (uint32_t)slot;
     unit->start_ticks = json_integer_value(json_object_get(object, "start_ticks"));
     unit->ended = (pid_t)json_integer_value(json_object_get(object, "ended"));
     unit->ended_launcher = (pid_t)json_integer_value(json_object_get(object, "ended_launcher"));

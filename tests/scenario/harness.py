@@ -300,6 +300,13 @@ class Case(unittest.TestCase):
         files = sorted(logs.glob(f"{service}.log*"), key=lambda path: path.stat().st_mtime_ns)
         return "".join(path.read_text(errors="replace") for path in files)
 
+    def events(self, *what, service=None):
+        """Of these kinds (all: none named), of one service or of all; oldest first."""
+        lines = (self.run_folder / "events").read_text().splitlines()
+        events = [json.loads(line)["event"] for line in lines]
+        return [event for event in events
+                if (not what or event["what"] in what) and service in (None, event["service"])]
+
     def data_folder(self):
         return self.folder / "data"
 

@@ -59,11 +59,6 @@ class FiguresCase(harness.Case):
         return next(service for service in self.ask("figures")["services"]
                     if service["name"] == name)
 
-    def events(self, *what):
-        lines = (self.run_folder / "events").read_text().splitlines()
-        found = [json.loads(line)["event"] for line in lines]
-        return [event for event in found if not what or event["what"] in what]
-
     def script(self, name, text, *words):
         (self.folder / name).write_text(text)
         return [sys.executable, name, *map(str, words)]

@@ -49,11 +49,6 @@ class JobCase(harness.Case):
     def let_go(self):
         (self.folder / "hold").unlink()
 
-    def events(self, *what):
-        lines = (self.run_folder / "events").read_text().splitlines()
-        events = [json.loads(line)["event"] for line in lines]
-        return [event for event in events if not what or event["what"] in what]
-
     def wait_event(self, what, count=1):
         return self.wait(f"{count} x {what}",
                          lambda: len(self.events(what)) >= count and self.events(what))

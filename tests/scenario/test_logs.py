@@ -134,11 +134,6 @@ class FedCase(harness.Case):
             os.mkfifo(path)
         return {"command": ["sh", "-c", f"exec 3<>{path}; exec cat <&3"], "log": log}
 
-    def events(self, what):
-        lines = (self.run_folder / "events").read_text().splitlines()
-        found = [json.loads(line)["event"] for line in lines]
-        return [event for event in found if event["what"] == what]
-
 
 class LivingTests(FedCase):
     def test_followed_lines_carry_the_time_of_their_writing(self):

@@ -2,7 +2,6 @@
 """How a service says that it works, and how its silence is found: probes of each kind, sd_notify
 MAINPID and STOPPING, and the bugs of others with dependencies and probes."""
 
-import json
 import os
 import signal
 import socket
@@ -34,13 +33,8 @@ class ProbeCase(harness.Case):
         path = self.folder / "notes"
         return path.read_text().split("\n")[:-1] if path.exists() else []
 
-    def events(self, service=None):
-        lines = (self.run_folder / "events").read_text().splitlines()
-        events = [json.loads(line)["event"] for line in lines]
-        return [event for event in events if service in (None, event["service"])]
-
     def words(self, service):
-        return [event["what"] for event in self.events(service)]
+        return [event["what"] for event in self.events(service=service)]
 
     def wait_word(self, service, what, count=1):
         self.wait(f"{service}: {what}", lambda: self.words(service).count(what) >= count)
@@ -70,11 +64,11 @@ class HangTests(ProbeCase):
         os.kill(before, signal.SIGSTOP)
         self.wait_another("a", before)
         words = self.words("a")
-        self.assertEqual(words[:3], ["started", "ready", "unhealthy"], self.events("a"))
+        self.assertEqual(words[:3], ["started", "ready", "unhealthy"], self.events(service="a"))
         self.assertEqual([word for word in words[2:7] if word != "stopping"][:5],
                          ["unhealthy", "exited", "restarting", "started", "ready"],
-                         self.events("a"))
-        told = [event["text"] for event in self.events("a") if event["what"] == "unhealthy"][0]
+                         self.events(service="a"))
+        told = [event["text"] for event in self.events(service="a") if event["what"] == "unhealthy"][0]
         self.assertIn(why, told)
         self.assertFalse(harness.alive(before))
 
@@ -136,7 +130,7 @@ while True:
 
 class FileTests(ProbeCase):
     def why(self, service, words):
-        self.wait(words, lambda: any(words in event["text"] for event in self.events(service)))
+        self.wait(words, lambda: any(words in event["text"] for event in self.events(service=service)))
 
     def test_ready_by_a_file_of_this_life(self):
         (self.folder / "beat").write_text("of yesterday")
@@ -214,7 +208,7 @@ os._exit(0)
         (self.folder / "end").touch()
         self.wait_word("a", "exited")
         (self.folder / "end").unlink()
-        exited = [event for event in self.events("a") if event["what"] == "exited"][0]
+        exited = [event for event in self.events(service="a") if event["what"] == "exited"][0]
         self.assertIn("exit code 7", exited["text"]) # the anchor reaped it: a subreaper's child
         self.wait("what it left is gone", lambda: not harness.alive(child))
         again = self.noted("main", 2)
@@ -347,7 +341,7 @@ while os.path.exists("hold"):
         self.wait_word("a", "exited")
         (self.folder / "end").unlink()
         self.wait_ready("a")
-        told = [event["text"] for event in self.events("a")]
+        told = [event["text"] for event in self.events(service="a")]
         self.assertTrue(any("did not end within 200 ms of its own STOPPING=1" in text
                             for text in told), told)
 

@@ -26,14 +26,14 @@ class Kills(trader.TraderCase):
                           KILL_AT_FLAG=str(self.flag), KILL_AT_LOG=str(self.places), **env)
         self.wait_exchange()
 
-    def confirm(self):
+    def confirm(self, order=""):
         """Asks for an order that fills at once; places count from the press on."""
         last = self.price()
         self.entry, self.stop = round(last + 10, 1), round(last * 0.99, 1)
         message = self.preview(self.entry, self.stop)
         self.wait("the outbox is empty", lambda: "/help" in self.ask("/help", "/help")["text"])
         message = self.preview(self.entry, self.stop)
-        self.flag.touch()
+        self.flag.write_text(order)
         self.press(message, "Confirm")
 
     def assert_one_protected_position(self, orders):
@@ -65,13 +65,13 @@ class Kills(trader.TraderCase):
         return self.places.read_text().splitlines()
 
     def one_death(self, place, when, trades):
-        self.start_counting_trader(KILL_AT=str(place), KILL_AT_WHEN=when)
-        self.confirm()
+        self.start_counting_trader()
+        self.confirm(f"{place} {when}")
         try:
             code = self.trader.wait(3)
         except harness.subprocess.TimeoutExpired:
             code = None  # it has passed fewer places this time
-        self.flag.unlink()
+        self.flag.unlink(missing_ok=True)
         if code is None:
             self.trader.stop()
         else:
