@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -22,6 +23,13 @@ static _Noreturn void give_up(const char *what, const char *object, int error) {
         n = (int)sizeof line - 1;
     (void)!write(STDERR_FILENO, line, (size_t)n);
     _exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
+}
+
+/* Our descriptors may still be the anchor's own. Of its thousands only the first three are copied.
+ */
+static void leave_descriptors(void) {
+    if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0)
+        unshare(CLONE_FILES); /* the rest closes at exec */
 }
 
 /* The FIFO is opened for reading and writing: without a reader a write then waits or fills the
@@ -131,6 +139,7 @@ static _Noreturn void become(const struct child *child) {
     const char *folder = next_string(&strings);
     const char *log = next_string(&strings);
     const char *cgroup = next_string(&strings);
+    leave_descriptors();
     setsid();
     take_streams(log);
     if (cgroup[0] && !child->in_cgroup)
@@ -167,8 +176,9 @@ static const char *cgroup_of(const char *strings) {
 }
 
 static pid_t fork_in_cgroup(int cgroup_fd) {
-    struct clone_args arguments = {
-        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)cgroup_fd};
+    struct clone_args arguments = {.flags = CLONE_INTO_CGROUP | CLONE_FILES,
+                                   .exit_signal = SIGCHLD,
+                                   .cgroup = (unsigned)cgroup_fd};
     return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Processes that share our memory until they exec, as vfork() makes them, but born in a cgroup.
+/* Processes that share our memory until they exec, as vfork() makes them, but born in a cgroup and
+ * with our descriptors, which they leave themselves: no table of thousands is copied.
  * No library has that: vfork() and posix_spawn() know no cgroup here, and the wrapper of clone()
  * has no room for one. The child gets a stack of its own, so it may call functions. */
 #include "anchor/anchor.h"
@@ -69,7 +70,7 @@ static long clone_and_call(const struct clone_args *arguments, void (*call)(void
 
 pid_t anchor_clone(int cgroup_fd, void (*call)(void *), void *context) {
     static char stack[64 * 1024] __attribute__((aligned(16)));
-    struct clone_args arguments = {.flags = CLONE_VM | CLONE_VFORK,
+    struct clone_args arguments = {.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES,
                                    .exit_signal = SIGCHLD,
                                    .stack = (uintptr_t)stack,
                                    .stack_size = sizeof stack};

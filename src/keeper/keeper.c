@@ -208,8 +208,8 @@ static void tell_found(void *context, const struct log_found *found) {
     events_add_with(context, found->service, "log_pattern", text, more);
 }
 
-/* What changed is written down; only then the anchor makes the processes that follow from it, and
- * may forget the exits it came from. */
+/* What changed is written down; then the anchor makes the processes that follow from it, and once
+ * the history is written too, it may forget the exits it came from. */
 static void write_down(struct keeper *keeper) {
     bool saved = true, again = true;
     while (again) {
@@ -220,6 +220,7 @@ static void write_down(struct keeper *keeper) {
                 again |= !anchor_link_start(keeper, i);
         }
     }
+    deaths_write(keeper);
     if (saved)
         anchor_link_free_slots(keeper);
 }
@@ -305,6 +306,7 @@ void keeper_open_notify(struct keeper *keeper, size_t index) {
 
 void keeper_close_unit(struct unit *unit) {
     probe_cancel(unit);
+    deaths_drop(unit);
     jobs_close_unit(unit);
     unit->notify = notify_socket_close(unit->notify);
     unit->log = service_log_close(unit->log);
@@ -382,6 +384,7 @@ static void open_all(struct keeper *keeper) {
 static void close_all(struct keeper *keeper) {
     enum { LAST_LINES_MS = 2000 };
     (void)state_save_changed(keeper);
+    deaths_write(keeper);
     keeper->control = control_close(keeper->control);
     for (size_t i = 0; i < keeper->services.count; i++)
         if (keeper->units[i]->log)

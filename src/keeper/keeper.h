@@ -29,6 +29,7 @@ struct unit {
     struct file_probe *file_probe; /* under way */
     struct unit_job *job;          /* NULL: it is a service */
     uint32_t main_slot;            /* of the process that sd_notify MAINPID named; SLOT_NONE */
+    struct death *death;           /* not written yet; NULL */
     pid_t ended, ended_launcher;   /* the processes whose end was acted on last; 0: none */
     bool start_due;                /* its process is asked for as soon as that is on record */
     bool start_told;               /* by this keeper: no former one can have told its end */
@@ -158,8 +159,11 @@ struct death {
     int64_t uptime_ms;
     struct service_exit exit; /* last_lines borrowed */
 };
-void deaths_add(struct keeper *keeper, size_t index, const struct death *death);
-json_t *deaths_of(const struct keeper *keeper, const char *name); /* newest last */
+/* Kept in the unit, and written with the others: the next life does not wait for that. */
+void deaths_note(struct keeper *keeper, size_t index, const struct death *death);
+void deaths_write(struct keeper *keeper);
+void deaths_drop(struct unit *unit);
+json_t *deaths_of(struct keeper *keeper, size_t index); /* newest last */
 
 /* keeper_notify.c: sd_notify */
 bool notify_socket_used(const struct service_config *config);

@@ -545,7 +545,7 @@ static void on_ended(struct keeper *keeper, const struct launch_head *head, stru
     keeper_event(keeper, (struct service_event){.kind = SERVICE_EVENT_EXITED,
                                                 .index = unit->index,
                                                 .exit = death.exit});
-    deaths_add(keeper, unit->index, &death); /* the next life does not wait for it */
+    deaths_note(keeper, unit->index, &death);
 }
 
 static void on_dead(struct keeper *keeper, const struct launch_head *head, struct unit *unit) {
@@ -560,6 +560,13 @@ static void on_dead(struct keeper *keeper, const struct launch_head *head, struc
         on_ended(keeper, head, unit);
         return;
     }
+    if (head->value == LAUNCH_DEAD &&
+        head->pid == unit->ended) /* its keeper may have been killed */
+        deaths_note(keeper, unit->index,
+                    &(struct death){.pid = head->pid,
+                                    .asked = service->asked,
+                                    .uptime_ms = service->last_life_ms,
+                                    .exit = exit_of(head->status)});
     if (unit->slot == head->slot)
         unit->slot = SLOT_NONE;
     free_slot(keeper, head->slot);

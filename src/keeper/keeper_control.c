@@ -108,7 +108,7 @@ static json_t *services_json(const struct question *question) {
             if (!service_is_called(config, json_string_value(name)))
                 continue;
             json_t *service = service_json(keeper, i);
-            json_object_set_new(service, "deaths", deaths_of(keeper, config->name));
+            json_object_set_new(service, "deaths", deaths_of(keeper, i));
             json_array_append_new(services, service);
         }
     }
@@ -230,6 +230,7 @@ static void on_upgrade(const struct question *question) {
                "the run state cannot be written, so nothing is replaced; see the keeper's log");
         return;
     }
+    deaths_write(keeper);
     anchor_link_free_slots(keeper);
     answer(question, json_pack("{s:s}", "version", HOLDFAST_VERSION));
     keeper->upgrading = keeper->quitting = true;

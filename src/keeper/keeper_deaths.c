@@ -45,7 +45,7 @@ static json_t *last_lines(struct slice tail) {
     return lines;
 }
 
-void deaths_add(struct keeper *keeper, size_t index, const struct death *death) {
+static void add(struct keeper *keeper, size_t index, const struct death *death) {
     const char *name = keeper->services.list[index].config->name;
     const struct service_exit *exit = &death->exit;
     char time[CLOCK_TEXT_BYTES];
@@ -72,6 +72,35 @@ void deaths_add(struct keeper *keeper, size_t index, const struct death *death) 
                   strerror(-r));
 }
 
-json_t *deaths_of(const struct keeper *keeper, const char *name) {
-    return read_history(keeper, name);
+void deaths_drop(struct unit *unit) {
+    if (unit->death)
+        free((void *)(uintptr_t)unit->death->exit.last_lines.data);
+    free(unit->death);
+    unit->death = NULL;
+}
+
+static void write_one(struct keeper *keeper, size_t index) {
+    struct unit *unit = keeper->units[index];
+    if (unit->death)
+        add(keeper, index, unit->death);
+    deaths_drop(unit);
+}
+
+void deaths_note(struct keeper *keeper, size_t index, const struct death *death) {
+    struct unit *unit = keeper->units[index];
+    struct slice lines = death->exit.last_lines;
+    write_one(keeper, index); /* of an earlier life, if it still waits */
+    unit->death = memory_new(sizeof *unit->death);
+    *unit->death = *death;
+    unit->death->exit.last_lines.data = text_copy_n(lines.data, lines.size);
+}
+
+void deaths_write(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->services.count; i++)
+        write_one(keeper, i);
+}
+
+json_t *deaths_of(struct keeper *keeper, size_t index) {
+    write_one(keeper, index);
+    return read_history(keeper, keeper->services.list[index].config->name);
 }

@@ -98,7 +98,7 @@ class LifeTests(KeeperCase):
 
     def test_interrupt_from_the_terminal_is_orderly_too(self):
         up = self.up({"services": {"a": self.counter()}})
-        self.wait_ready("a")
+        self.wait("it counts", lambda: self.log("a"))
         os.killpg(up.pid, signal.SIGINT)
         self.assertEqual(up.wait(), 0, up.stderr)
         self.assertIn("signal SIGTERM", self.log("a"))
@@ -447,7 +447,7 @@ class IsolationTests(KeeperCase):
 
     def test_a_changed_file_restarts_nothing(self):
         self.up({"services": {"a": self.counter()}})
-        self.wait_ready("a")
+        self.wait("it counts", lambda: self.log("a"))
         before = self.pids()
         for path in self.folder.glob("*.*"):
             os.utime(path)

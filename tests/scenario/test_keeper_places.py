@@ -86,6 +86,9 @@ class PlaceTests(harness.Case):
         self.assertEqual(self.service("crashy")["restarts"], crashes)
         told = [event["text"].partition(" after")[0] for event in self.events("exited", service="crashy")]
         self.assertEqual(told, ["killed by SIGKILL"] * crashes)
+        history = self.holdfast_json("status", "crashy")["services"][0]["deaths"]
+        kept = self.lives("crashy")[:-1][-20:]
+        self.assertEqual([death["pid"] for death in history], kept)
         print(f"a crash: {died} deaths")
         self.assertGreater(died, 6)
 
