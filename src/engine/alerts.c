@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/alerts_state.h"
 
-enum { MINUTE_MS = 60000, HOUR_MS = 3600000, RESAVE_MS = 5000 };
+enum { MINUTE_MS = 60000, HOUR_MS = 3600000, RESAVE_MS = 5000, DROP_MS = 600000 };
 #define DAY_MS INT64_C(86400000)
 
 struct alerts_options alerts_options_default(void) {
     return (struct alerts_options){
         .breaker = {.failures = 5, .open_ms = 60000},
         .quick_tries = 3,
+        .window = 1000,
         .waiting_max = {[ALERT_MEDIUM] = 1000, [ALERT_LOW] = 1000},
         .lifetime_ms =
             {[ALERT_HIGH] = 24 * HOUR_MS, [ALERT_MEDIUM] = 6 * HOUR_MS, [ALERT_LOW] = HOUR_MS},
@@ -117,8 +118,14 @@ static bool is_active(enum phase phase) {
     return phase == PHASE_QUEUED || phase == PHASE_SAVING || phase == PHASE_FLYING;
 }
 
+static bool is_held(enum phase phase) {
+    return phase != PHASE_INTAKE && phase != PHASE_ENDED;
+}
+
 void alerts_set_phase(struct alerts *a, struct item *item, enum phase phase, bool at_front) {
     enum alert_priority p = item->alert.priority;
+    if (is_held(item->phase) != is_held(phase))
+        alerts_window_count(a, item, is_held(phase));
     if (item->phase == PHASE_READY)
         queue_remove(a, item);
     if (item->phase == PHASE_LATER)
@@ -215,6 +222,10 @@ void alerts_restore(struct alerts *a, const struct record *record, int64_t now) 
         a->id_last = record->id;
     if (record->kind == RECORD_CHAT && record->id == a->options.chat)
         a->chat = record->offset;
+    if (record->kind == RECORD_ALERTS_WAITING)
+        alerts_window_restore(a, record);
+    if (record->kind == RECORD_ALERT_SEEN)
+        alerts_remember(a, &record->alert, now);
     if (record->kind != RECORD_ALERT)
         return;
     if (record->alert.id > a->id_last)
@@ -260,16 +271,23 @@ static void on_start(struct alerts *a, const struct alerts_event *event, int64_t
     for_each(a, now, commands, settle);
 }
 
+bool alerts_is_over(const struct alerts *a, const struct item *item, int64_t now) {
+    int64_t lifetime = a->options.lifetime_ms[item->alert.priority];
+    return lifetime != 0 && now - item->alert.created_ms >= lifetime &&
+           (item->phase == PHASE_READY || item->phase == PHASE_LATER);
+}
+
 static void expire(struct alerts *a, struct item *item, int64_t now,
                    struct alerts_commands *commands) {
-    int64_t lifetime = a->options.lifetime_ms[item->alert.priority];
-    if (item->unsaved) {
+    if (item->unsaved)
         alerts_save(a, item, commands);
-        return;
-    }
-    if (lifetime == 0 || now - item->alert.created_ms < lifetime ||
-        (item->phase != PHASE_READY && item->phase != PHASE_LATER))
-        return;
+    else if (alerts_is_over(a, item, now))
+        alerts_end_over(a, item, now, commands);
+}
+
+void alerts_end_over(struct alerts *a, struct item *item, int64_t now,
+                     struct alerts_commands *commands) {
+    int64_t lifetime = a->options.lifetime_ms[item->alert.priority];
     AUTO_FREE char *reason =
         text_format("not delivered within %lld h; last: %s", (long long)(lifetime / HOUR_MS),
                     item->alert.reason ? item->alert.reason : "it never had a turn");
@@ -283,7 +301,7 @@ static void on_timer(struct alerts *a, const struct alerts_event *event, int64_t
         for_each(a, now, commands, expire);
     }
     if (now >= a->drop_ms) {
-        a->drop_ms = now + HOUR_MS;
+        a->drop_ms = now + DROP_MS;
         struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
         command->ticket = ++a->tickets;
         records_add(&command->records, RECORD_ALERTS_DROP)->at_ms = now - a->options.keep_ms;
@@ -329,6 +347,7 @@ static handler *const handlers[] = {
     [ALERTS_ON_REPLAY] = alerts_on_replay,
     [ALERTS_ON_OPEN] = on_open,
     [ALERTS_ON_CLOSED] = on_closed,
+    [ALERTS_ON_LOADED] = alerts_on_loaded,
 };
 
 void alerts_step(struct alerts *a, const struct alerts_event *event, int64_t now,
@@ -336,10 +355,13 @@ void alerts_step(struct alerts *a, const struct alerts_event *event, int64_t now
     must(event->on < COUNT_OF(handlers));
     handlers[event->on](a, event, now, commands);
     alerts_pump(a, now, commands);
+    alerts_window_fill(a, now, commands);
 }
 
 int64_t alerts_next_ms(const struct alerts *a, int64_t now) {
-    int64_t next = a->drop_ms;
+    int64_t next = a->drop_ms, load = alerts_window_next_ms(a);
+    if (load < next)
+        next = load;
     if (a->item_count == 0)
         return next;
     if (a->sweep_ms < next)
@@ -378,7 +400,8 @@ void alerts_figures(const struct alerts *a, int64_t now, struct alerts_figures *
                                    .last_delivered_ms = a->last_delivered_ms,
                                    .breaker = a->breaker,
                                    .problem = a->problem ? a->problem : ""};
-    memcpy(ret->waiting, a->waiting, sizeof ret->waiting);
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
+        ret->waiting[p] = alerts_waiting(a, (enum alert_priority)p);
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
         if (a->oldest[p] && (!ret->oldest_ms || a->oldest[p]->alert.created_ms < ret->oldest_ms))
             ret->oldest_ms = a->oldest[p]->alert.created_ms;

@@ -7,7 +7,11 @@
  * known and not guessed. CRITICAL and HIGH are then repeated and marked, the others are not.
  *
  * An alert asks the gateway for a turn (QUEUE); the gateway knows the budgets. `now` as in
- * engine/gateway.h. */
+ * engine/gateway.h.
+ *
+ * The queue is on disk: of each importance only the first ones, the window, are held here, and the
+ * next ones are asked for (LOAD) as it empties. So a million that wait take no more memory than a
+ * thousand. Their order is that of (created_ms, id), in which they also came. */
 #pragma once
 #include "base/buffer.h"
 #include "engine/gateway.h" /* enum gateway_outcome */
@@ -20,6 +24,7 @@ struct alerts_options {
     uint64_t seed;
     struct breaker_options breaker;
     uint32_t quick_tries;
+    size_t window;                         /* waiting ones of one importance held here, from 2 */
     size_t waiting_max[ALERT_PRIORITIES];  /* 0: no limit but the disk's */
     int64_t lifetime_ms[ALERT_PRIORITIES]; /* 0: for ever */
     int64_t dedup_ms, keep_ms;             /* keep: of ended ones */
@@ -37,11 +42,13 @@ enum alerts_on {
     ALERTS_ON_REPLAY,  /* request, list[0]: one that has ended, as the store has it */
     ALERTS_ON_OPEN,    /* breaker by hand */
     ALERTS_ON_CLOSED,
+    ALERTS_ON_LOADED, /* priority, list, count, or r < 0: what a LOAD has found */
 };
 struct alerts_event {
     enum alerts_on on;
     uint64_t request, ticket;
     int r;
+    enum alert_priority priority;
     const struct alert *list; /* copied */
     size_t count;
     int64_t id;
@@ -58,6 +65,7 @@ enum alerts_do {
     ALERTS_DO_QUEUE,   /* id, priority: ask the gateway for a turn, then ON_TURN */
     ALERTS_DO_SEND,    /* id: part of `alert` to chat, then ON_SENT */
     ALERTS_DO_CANCEL,  /* id: its turn is given back unused */
+    ALERTS_DO_LOAD,    /* priority, after, limit: the next waiting ones, after all records so far */
 };
 struct alerts_command {
     enum alerts_do what;
@@ -67,6 +75,8 @@ struct alerts_command {
     size_t id_count;
     int64_t id, chat, retry_after_s;
     enum alert_priority priority;
+    struct alert_place after;
+    uint32_t limit;
     const struct alert *alert; /* borrowed until the next step */
     int code;
     char *text;

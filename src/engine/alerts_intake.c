@@ -64,7 +64,7 @@ static bool has_room(const struct alerts *a, const struct alerts_event *event,
         more[event->list[i].priority]++;
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
         if (a->options.waiting_max[p] && more[p] &&
-            a->waiting[p] + more[p] > a->options.waiting_max[p]) {
+            alerts_waiting(a, (enum alert_priority)p) + more[p] > a->options.waiting_max[p]) {
             *ret_full = (enum alert_priority)p;
             return false;
         }
@@ -98,7 +98,8 @@ static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket,
     struct alert alert = *from;
     alert.id = ++a->id_last;
     alert.state = ALERT_WAITING;
-    alert.created_ms = alert.next_ms = now;
+    alert.next_ms = now;
+    alert.created_ms = a->newest_ms = now > a->newest_ms ? now : a->newest_ms;
     struct item *item = alerts_make_item(a, &alert, PHASE_INTAKE);
     item->ticket = ticket;
     records_add(records, RECORD_ALERT)->alert = alert_copy(&alert);
@@ -126,7 +127,7 @@ void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_
         refuse(a, event->request, 503,
                text_format("%zu %s alerts wait already; try again later, or send what is urgent "
                            "as HIGH",
-                           a->waiting[full], alert_priority_name(full)),
+                           alerts_waiting(a, full), alert_priority_name(full)),
                RETRY_AFTER_S, commands);
         return;
     }
@@ -141,14 +142,16 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
                       struct alerts_commands *commands) {
     const struct alert *from = &event->list[0];
     struct intake *intake;
-    if (alerts_item(a, from->id)) {
+    if (from->state < ALERT_DELIVERED || alerts_item(a, from->id)) {
         refuse(a, event->request, 409,
                text_copy("this alert is still on its way; nothing to replay"), -1, commands);
         return;
     }
     struct alert alert = *from;
     alert.state = ALERT_WAITING;
-    alert.created_ms = alert.next_ms = now; /* its lifetime begins anew */
+    alert.next_ms = now;
+    /* Its lifetime begins anew, behind all that have come: its id is lower than theirs. */
+    alert.created_ms = a->newest_ms = now > a->newest_ms ? now : a->newest_ms + 1;
     alert.ended_ms = 0;
     alert.attempts = alert.part = 0;
     alert.maybe_sent = from->maybe_sent || from->state == ALERT_UNKNOWN;
@@ -182,7 +185,7 @@ static void settle_items(struct alerts *a, const struct intake *intake, bool kep
             continue;
         a->accepted += kept;
         if (kept)
-            alerts_set_phase(a, item, PHASE_READY, false);
+            alerts_window_take(a, item);
         else
             void_item(a, item);
     }

@@ -4,7 +4,7 @@
 #include "engine/alerts.h"
 #include "policy/dedup.h"
 
-enum { ITEM_BUCKETS = 4096, DEDUP_MAX = 100000 };
+enum { ITEM_BUCKETS = 4096, DEDUP_MAX = 100000, WINDOW_BYTES_MAX = 4 << 20 };
 
 enum phase {
     PHASE_INTAKE, /* not on disk yet */
@@ -21,7 +21,7 @@ struct item {
     struct alert alert;
     enum phase phase;
     uint64_t ticket; /* of the last record written */
-    size_t heap_at;
+    size_t heap_at, bytes;
     struct breaker_permit permit;
     uint32_t migrations;
     bool unsaved; /* the disk refused its last record: written again later */
@@ -41,6 +41,15 @@ struct alerts {
     size_t item_count;
     struct item *oldest[ALERT_PRIORITIES], *newest[ALERT_PRIORITIES];
     size_t waiting[ALERT_PRIORITIES], active[ALERT_PRIORITIES];
+    struct window {
+        size_t count, bytes;     /* held here */
+        size_t beyond;           /* wait on disk only, behind `last` */
+        struct alert_place last; /* of the last one that was held here */
+        bool loading;
+        uint32_t asked; /* how many */
+    } windows[ALERT_PRIORITIES];
+    int64_t load_ms;   /* after a load that failed: not before */
+    int64_t newest_ms; /* created_ms of the last one that came */
     struct item **heap;
     size_t heap_count, heap_capacity;
     struct intake *intakes, **intakes_end;
@@ -65,6 +74,20 @@ void alerts_save(struct alerts *a, struct item *item, struct alerts_commands *co
 void alerts_end(struct alerts *a, struct item *item, enum alert_state state, const char *reason,
                 int64_t now, struct alerts_commands *commands);
 void alerts_set_text(char **place, const char *text);
+bool alerts_is_over(const struct alerts *a, const struct item *item, int64_t now); /* its time */
+void alerts_end_over(struct alerts *a, struct item *item, int64_t now,
+                     struct alerts_commands *commands);
+
+/* alerts_window.c */
+void alerts_window_count(struct alerts *a, struct item *item, bool enters);
+/* It is on disk: kept here if it is the next, else forgotten until it is. */
+void alerts_window_take(struct alerts *a, struct item *item);
+void alerts_window_restore(struct alerts *a, const struct record *record);
+void alerts_window_fill(struct alerts *a, int64_t now, struct alerts_commands *commands);
+void alerts_on_loaded(struct alerts *a, const struct alerts_event *event, int64_t now,
+                      struct alerts_commands *commands);
+int64_t alerts_window_next_ms(const struct alerts *a); /* INT64_MAX: nothing is due */
+size_t alerts_waiting(const struct alerts *a, enum alert_priority priority);
 
 /* alerts_intake.c */
 void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_t now,

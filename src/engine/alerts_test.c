@@ -578,6 +578,121 @@ static void test_crashes_lose_nothing(void **state) {
         run_world(seed);
 }
 
+/* ---- the window: what does not fit waits on disk and is asked for ---- */
+
+static void begin_with_window(struct bench *b, size_t window) {
+    begin(b);
+    alerts_free(b->alerts);
+    b->options.window = window;
+    b->alerts = alerts_new(&b->options);
+    feed(b, (struct alerts_event){.on = ALERTS_ON_START});
+    feed(b, (struct alerts_event){.on = ALERTS_ON_TIMER});
+}
+
+static size_t waiting(struct bench *b, enum alert_priority priority) {
+    struct alerts_figures figures;
+    alerts_figures(b->alerts, b->now, &figures);
+    return figures.waiting[priority];
+}
+
+static struct alert waiting_row(int64_t id, int64_t created_ms) {
+    return (struct alert){.id = id,
+                          .priority = ALERT_HIGH,
+                          .created_ms = created_ms,
+                          .next_ms = created_ms,
+                          .text = (char *)"row"};
+}
+
+static void loaded(struct bench *b, int r, const struct alert *rows, size_t count) {
+    feed(b,
+         (struct alerts_event){
+             .on = ALERTS_ON_LOADED, .r = r, .priority = ALERT_HIGH, .list = rows, .count = count});
+}
+
+static void test_what_does_not_fit_waits_on_disk(void **state) {
+    struct bench b;
+    begin_with_window(&b, 4);
+    int64_t first = b.now;
+    for (int64_t id = 1; id <= 10; id++)
+        assert_int_equal(accept(&b, ALERT_HIGH, "storm"), id);
+    assert_int_equal(waiting(&b, ALERT_HIGH), 10);
+    assert_non_null(alerts_live(b.alerts, 4));
+    assert_null(alerts_live(b.alerts, 5)); /* the store has it */
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_LINK_UP});
+    assert_null(find(&b, ALERTS_DO_LOAD)); /* there is enough to do */
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_TURN, .id = 1});
+    for (int64_t id = 1; id <= 2; id++) {
+        if (id > 1)
+            feed(&b, (struct alerts_event){.on = ALERTS_ON_TURN, .id = id});
+        uint64_t ticket = must_find(&b, ALERTS_DO_PERSIST)->ticket;
+        stored(&b, ticket, id, 0);
+        came_back(&b, id, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    }
+    struct alerts_command *load = must_find(&b, ALERTS_DO_LOAD);
+    assert_int_equal(load->priority, ALERT_HIGH);
+    assert_int_equal(load->after.id, 4);
+    assert_int_equal(load->limit, 2);
+    loaded(&b, -EIO, NULL, 0); /* it cannot be read now: asked again a little later */
+    assert_null(find(&b, ALERTS_DO_LOAD));
+    b.now += 1000;
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_TIMER});
+    assert_int_equal(must_find(&b, ALERTS_DO_LOAD)->after.id, 4);
+    assert_int_equal(accept(&b, ALERT_HIGH, "late"), 11); /* not before those on disk */
+    assert_null(alerts_live(b.alerts, 11));
+    struct alert rows[] = {waiting_row(5, first), waiting_row(6, first)};
+    loaded(&b, 0, rows, 2);
+    assert_non_null(alerts_live(b.alerts, 6));
+    assert_int_equal(waiting(&b, ALERT_HIGH), 9);
+    end(&b);
+}
+
+static void test_a_start_asks_for_what_waits(void **state) {
+    struct bench b;
+    begin(&b);
+    struct record seen = {.kind = RECORD_SEEN, .id = 900};
+    struct record waits = {.kind = RECORD_ALERTS_WAITING,
+                           .id = 3,
+                           .at_ms = b.now + 5000, /* the clock was set back */
+                           .alert.priority = ALERT_HIGH};
+    struct record sending = {.kind = RECORD_ALERT, .alert = waiting_row(7, b.now)};
+    sending.alert.state = ALERT_SENDING;
+    alerts_restore(b.alerts, &seen, b.now);
+    alerts_restore(b.alerts, &waits, b.now);
+    alerts_restore(b.alerts, &sending, b.now);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_START});
+    assert_int_equal(waiting(&b, ALERT_HIGH), 4);
+    assert_int_equal(must_find(&b, ALERTS_DO_LOAD)->after.id, 0);
+    /* What was being sent waits again, so it is found too; one is over, one rests. */
+    struct alert rows[] = {waiting_row(5, b.now - b.options.lifetime_ms[ALERT_HIGH]),
+                           waiting_row(7, b.now), waiting_row(9, b.now), waiting_row(8, b.now + 1)};
+    rows[3].next_ms = b.now + 3600000;
+    loaded(&b, 0, rows, 4);
+    assert_int_equal(saved(&b)->state, ALERT_FAILED);
+    assert_int_equal(waiting(&b, ALERT_HIGH), 3);
+    assert_int_equal(accept(&b, ALERT_HIGH, "new"), 901);
+    assert_true(alerts_live(b.alerts, 901)->created_ms >= waits.at_ms); /* behind them all */
+    end(&b);
+}
+
+static void test_a_replayed_one_goes_behind(void **state) {
+    struct bench b;
+    begin_with_window(&b, 2);
+    alerts_restore(b.alerts, &(struct record){.kind = RECORD_SEEN, .id = 100}, b.now);
+    for (int64_t id = 101; id <= 103; id++)
+        assert_int_equal(accept(&b, ALERT_HIGH, "storm"), id);
+    struct alert failed = waiting_row(50, 5);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_REPLAY, .list = &failed, .count = 1});
+    assert_null(find(&b, ALERTS_DO_PERSIST)); /* the store says that it waits */
+    failed.state = ALERT_FAILED;
+    feed(&b,
+         (struct alerts_event){.on = ALERTS_ON_REPLAY, .request = 77, .list = &failed, .count = 1});
+    struct alerts_command *save = must_find(&b, ALERTS_DO_PERSIST);
+    assert_true(save->records.list[0].alert.created_ms > alerts_live(b.alerts, 102)->created_ms);
+    stored(&b, save->ticket, 0, 0);
+    assert_int_equal(waiting(&b, ALERT_HIGH), 4);
+    end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted_means_on_disk),
@@ -596,6 +711,9 @@ int main(void) {
         cmocka_unit_test(test_parts_and_replay),
         cmocka_unit_test(test_restart_knows_what_may_have_arrived),
         cmocka_unit_test(test_crashes_lose_nothing),
+        cmocka_unit_test(test_what_does_not_fit_waits_on_disk),
+        cmocka_unit_test(test_a_start_asks_for_what_waits),
+        cmocka_unit_test(test_a_replayed_one_goes_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,11 +154,40 @@ void alerts_sent(struct exchange *exchange, const struct gateway_event *event) {
                                             .more = more});
 }
 
+struct load_wait {
+    struct hub *hub;
+    enum alert_priority priority;
+};
+
+static void on_loaded(void *context, int r, const struct alert *alerts, size_t count) {
+    struct load_wait *wait = context;
+    wait->hub->commits--;
+    alerts_feed(wait->hub, &(struct alerts_event){.on = ALERTS_ON_LOADED,
+                                                  .r = r,
+                                                  .priority = wait->priority,
+                                                  .list = alerts,
+                                                  .count = count});
+    free(wait);
+}
+
+static void do_load(struct hub *hub, struct alerts_command *command) {
+    struct load_wait *wait = memory_new(sizeof *wait);
+    *wait = (struct load_wait){hub, command->priority};
+    hub->commits++;
+    store_find_alerts(hub->store,
+                      &(struct store_query){.queue = true,
+                                            .priority = command->priority,
+                                            .after = command->after,
+                                            .limit = command->limit},
+                      on_loaded, wait);
+}
+
 typedef void carry(struct hub *hub, struct alerts_command *command);
 static carry *const carriers[] = {
     [ALERTS_DO_PERSIST] = do_persist, [ALERTS_DO_ACCEPT] = do_accept,
     [ALERTS_DO_REFUSE] = do_refuse,   [ALERTS_DO_QUEUE] = do_queue,
     [ALERTS_DO_SEND] = do_send,       [ALERTS_DO_CANCEL] = do_cancel,
+    [ALERTS_DO_LOAD] = do_load,
 };
 
 /* What a person should know of the way out is logged when it changes. */

@@ -27,6 +27,10 @@ struct alert {
     char *title, *text, *type, *service, *dedup_key; /* `text` is set, others may be NULL */
     char *reason;                                    /* of the last failure, or NULL */
 };
+/* Its place among those of its importance: they go in the order of these. */
+struct alert_place {
+    int64_t created_ms, id;
+};
 void alert_deinit(struct alert *alert);
 struct alert alert_copy(const struct alert *alert);
 const char *alert_priority_name(enum alert_priority priority); /* "CRITICAL" */

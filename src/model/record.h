@@ -7,16 +7,18 @@
 #include "model/trade.h"
 
 enum record_kind {
-    RECORD_BOT,           /* how far a bot's poller is; replaces the former one */
-    RECORD_UPDATE,        /* an update that came; added */
-    RECORD_UPDATES_DROP,  /* all updates of a bot up to and including seq are let go */
-    RECORD_CONSUMER,      /* how far a consumer is; replaces */
-    RECORD_CONSUMER_DROP, /* forget a consumer */
-    RECORD_ALERT,         /* a new alert; added */
-    RECORD_ALERT_CHANGE,  /* all but its texts; replaces */
-    RECORD_ALERTS_DROP,   /* all ended before at_ms are let go */
-    RECORD_CHAT,          /* chat `id` became chat `offset`; replaces */
-    RECORD_SEEN,          /* load only: highest alert id (in id) */
+    RECORD_BOT,            /* how far a bot's poller is; replaces the former one */
+    RECORD_UPDATE,         /* an update that came; added */
+    RECORD_UPDATES_DROP,   /* all updates of a bot up to and including seq are let go */
+    RECORD_CONSUMER,       /* how far a consumer is; replaces */
+    RECORD_CONSUMER_DROP,  /* forget a consumer */
+    RECORD_ALERT,          /* a new alert; added */
+    RECORD_ALERT_CHANGE,   /* all but its texts; replaces */
+    RECORD_ALERTS_DROP,    /* all ended before at_ms are let go */
+    RECORD_CHAT,           /* chat `id` became chat `offset`; replaces */
+    RECORD_SEEN,           /* load only: highest alert id (in id) */
+    RECORD_ALERT_SEEN,     /* load only: one that came a short time ago */
+    RECORD_ALERTS_WAITING, /* load only: id many of alert.priority, at_ms: when the last one came */
     /* The trader's; what they hold stands in `trade`. */
     RECORD_ORDER,       /* replaces the former one of its id */
     RECORD_FILL,        /* added; an exec_id that is there already is left as it is */

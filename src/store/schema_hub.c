@@ -23,7 +23,10 @@ static const char *const migrations[] = {
     "  dedup_key TEXT, reason TEXT);"
     "CREATE INDEX alerts_by_state ON alerts(state, id);"
     "CREATE TABLE chats(chat INTEGER PRIMARY KEY, became INTEGER NOT NULL);",
-    "ALTER TABLE consumers ADD COLUMN ahead INTEGER NOT NULL DEFAULT 0;"};
+    "ALTER TABLE consumers ADD COLUMN ahead INTEGER NOT NULL DEFAULT 0;",
+    "DROP INDEX alerts_by_state;"
+    "CREATE INDEX alerts_open ON alerts(priority, created, id, state) WHERE state<2;"
+    "CREATE INDEX alerts_ended ON alerts(state, id) WHERE state>=2;"};
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2 };
 
 enum statement {
@@ -47,8 +50,9 @@ static const char *const statements[STATEMENTS] = {
     [ALERT] = "INSERT INTO alerts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
     [ALERT_CHANGE] = "UPDATE alerts SET priority=?2, state=?3, created=?4, next_try=?5, ended=?6,"
                      " chat=?7, attempts=?8, part=?9, flags=?10, reason=?11 WHERE id=?1",
-    [ALERTS_DROP] = "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE state>=2"
-                    " AND ended<?1 LIMIT 1000)",
+    /* Among the oldest only: a look at all that have ended would hold up commits. */
+    [ALERTS_DROP] = "DELETE FROM alerts WHERE id IN (SELECT id FROM (SELECT id, state, ended FROM"
+                    " alerts ORDER BY id LIMIT 5000) WHERE state>=2 AND ended<?1)",
     [CHAT] = "INSERT OR REPLACE INTO chats VALUES(?1,?2)",
 };
 
@@ -183,15 +187,26 @@ static struct alert read_alert(sqlite3_stmt *s) {
     };
 }
 
+/* The conditions that look doubled are those of the partial indices. */
+static const char *text_of(const struct store_query *query) {
+    if (query->queue)
+        return "SELECT * FROM alerts INDEXED BY alerts_open WHERE state<2 AND state=0 AND"
+               " priority=?5 AND (created, id)>(?6, ?7) ORDER BY created, id LIMIT ?4";
+    if (query->id)
+        return "SELECT * FROM alerts WHERE id=?1 LIMIT ?4";
+    if (query->state < 0)
+        return "SELECT * FROM alerts WHERE id<?3 ORDER BY id DESC LIMIT ?4";
+    if (query->state < ALERT_DELIVERED)
+        return "SELECT * FROM alerts INDEXED BY alerts_open WHERE state<2 AND state=?2 AND id<?3"
+               " ORDER BY id DESC LIMIT ?4";
+    return "SELECT * FROM alerts INDEXED BY alerts_ended WHERE state>=2 AND state=?2 AND id<?3"
+           " ORDER BY id DESC LIMIT ?4";
+}
+
 static int find(struct sqlite_backend *self, const struct store_query *query,
                 struct alert **ret_list, size_t *ret_count) {
-    const char *text =
-        query->id ? "SELECT * FROM alerts WHERE id=?1 LIMIT ?4"
-        : query->state >= 0
-            ? "SELECT * FROM alerts WHERE state=?2 AND id<?3 ORDER BY id DESC LIMIT ?4"
-            : "SELECT * FROM alerts WHERE id<?3 ORDER BY id DESC LIMIT ?4";
     sqlite3_stmt *s = NULL;
-    int code = sqlite3_prepare_v2(self->db, text, -1, &s, NULL);
+    int code = sqlite3_prepare_v2(self->db, text_of(query), -1, &s, NULL);
     struct alert *list = memory_array(query->limit, sizeof *list);
     size_t count = 0;
     if (code == SQLITE_OK) {
@@ -199,6 +214,9 @@ static int find(struct sqlite_backend *self, const struct store_query *query,
         sqlite3_bind_int(s, 2, query->state);
         sqlite3_bind_int64(s, 3, query->before ? query->before : INT64_MAX);
         sqlite3_bind_int64(s, 4, query->limit);
+        sqlite3_bind_int(s, 5, (int)query->priority);
+        sqlite3_bind_int64(s, 6, query->after.created_ms);
+        sqlite3_bind_int64(s, 7, query->after.id);
         while (count < query->limit && (code = sqlite3_step(s)) == SQLITE_ROW)
             list[count++] = read_alert(s);
     }
@@ -258,17 +276,36 @@ static int read_seen(sqlite3_stmt *s, struct record *ret) {
     return 0;
 }
 
-/* In this order: engines know a bot and its consumers before its updates. Alerts that ended are
- * loaded only while they count for the dedup window. */
+static int read_waiting(sqlite3_stmt *s, struct record *ret) {
+    int priority = sqlite3_column_int(s, 0);
+    if (priority < 0 || priority >= ALERT_PRIORITIES)
+        return -EBADMSG;
+    ret->alert.priority = (enum alert_priority)priority;
+    ret->id = sqlite3_column_int64(s, 1);
+    ret->at_ms = sqlite3_column_int64(s, 2);
+    return 0;
+}
+
+/* In this order: engines know a bot and its consumers before its updates. Of the alerts only what
+ * was being sent; those of the dedup window, and how many wait: they are asked for in their turn.
+ */
 static const struct sqlite_load loads[] = {
     {RECORD_BOT, "SELECT * FROM bots", read_bot},
     {RECORD_CONSUMER, "SELECT * FROM consumers ORDER BY bot, slot", read_consumer},
     {RECORD_UPDATE, "SELECT * FROM updates ORDER BY bot, seq", read_update},
     {RECORD_CHAT, "SELECT * FROM chats", read_chat},
     {RECORD_SEEN, "SELECT coalesce(max(id), 0) FROM alerts", read_seen},
+    {RECORD_ALERTS_WAITING,
+     "SELECT priority, count(*), max(created) FROM alerts INDEXED BY alerts_open"
+     " WHERE state<2 AND state=0 GROUP BY priority",
+     read_waiting},
+    {RECORD_ALERT_SEEN,
+     "SELECT * FROM (SELECT * FROM alerts ORDER BY id DESC LIMIT 100000) WHERE created>="
+     "(SELECT created - 300000 FROM alerts ORDER BY id DESC LIMIT 1)"
+     " AND (type IS NOT NULL OR dedup_key IS NOT NULL) ORDER BY id",
+     read_alert_record},
     {RECORD_ALERT,
-     "SELECT * FROM alerts WHERE state<2 OR created>="
-     "(SELECT coalesce(max(created), 0) - 300000 FROM alerts) ORDER BY id",
+     "SELECT * FROM alerts INDEXED BY alerts_open WHERE state<2 AND state=1 ORDER BY id",
      read_alert_record},
 };
 

@@ -25,6 +25,9 @@ struct store_query {
     int state;      /* enum alert_state, -1: any */
     int64_t before; /* id; 0: from the newest on */
     uint32_t limit;
+    bool queue; /* instead: the waiting ones of `priority` behind `after`, in the order they go */
+    enum alert_priority priority;
+    struct alert_place after;
 };
 /* `alerts` is borrowed. r < 0: the store cannot be read now. */
 typedef void store_found(void *context, int r, const struct alert *alerts, size_t count);

@@ -13,8 +13,8 @@ static void note_found(void *context, int r, const struct alert *alerts, size_t 
 }
 
 struct seen {
-    size_t count[RECORD_SEEN + 1];
-    int64_t last_seq, highest_id, consumer_seq, consumer_offset;
+    size_t count[RECORD_ALERTS_WAITING + 1];
+    int64_t last_seq, highest_id, consumer_seq, consumer_offset, waiting, waiting_at_ms;
     struct buffer bodies;
     struct alert alert;
 };
@@ -32,6 +32,10 @@ static void see(void *context, const struct record *record) {
     }
     if (record->kind == RECORD_SEEN)
         seen->highest_id = record->id;
+    if (record->kind == RECORD_ALERTS_WAITING && record->alert.priority == ALERT_HIGH) {
+        seen->waiting = record->id;
+        seen->waiting_at_ms = record->at_ms;
+    }
     if (record->kind == RECORD_ALERT) {
         alert_deinit(&seen->alert);
         seen->alert = alert_copy(&record->alert);
@@ -98,7 +102,7 @@ static void test_what_is_told_is_there_again(void **state) {
     consumer->bot = text_copy("main");
     consumer->consumer = text_copy("default");
     consumer->mask = UINT64_MAX;
-    add_alert(&records, 7, ALERT_WAITING);
+    add_alert(&records, 7, ALERT_SENDING);
     assert_int_equal(put(store, &records), 0);
     assert_int_equal(records.count, 0);
     store_close(store);
@@ -118,13 +122,13 @@ static void test_what_is_told_is_there_again(void **state) {
     drop->seq = 1;
     struct record *change = records_add(&records, RECORD_ALERT_CHANGE);
     change->alert = (struct alert){
-        .id = 7, .state = ALERT_FAILED, .created_ms = 5000, .reason = text_copy("blocked")};
+        .id = 7, .state = ALERT_SENDING, .created_ms = 5000, .reason = text_copy("blocked")};
     assert_int_equal(put(store, &records), 0);
     store_close(store);
     store = open_good(&seen);
     assert_int_equal(seen.count[RECORD_UPDATE], 1);
     assert_int_equal(seen.last_seq, 2);
-    assert_int_equal(seen.alert.state, ALERT_FAILED);
+    assert_false(seen.alert.maybe_sent);
     assert_string_equal(seen.alert.reason, "blocked");
     assert_string_equal(seen.alert.text, "down");
     seen_deinit(&seen);
@@ -273,6 +277,53 @@ static void test_find(void **state) {
     seen_deinit(&seen);
 }
 
+static struct page queue_behind(struct store *store, struct alert_place after, uint32_t limit) {
+    struct page page = {.result = 99};
+    store_find_alerts(store,
+                      &(struct store_query){
+                          .queue = true, .priority = ALERT_HIGH, .after = after, .limit = limit},
+                      turn_page, &page);
+    wait_for(store, &page.result);
+    assert_int_equal(page.result, 0);
+    return page;
+}
+
+/* What waits is asked for in the order it came; at the start only how much it is. */
+static void test_queue(void **state) {
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    struct records records = {0};
+    for (int64_t id = 1; id <= 20; id++)
+        add_alert(&records, id, id % 2 ? ALERT_WAITING : ALERT_DELIVERED);
+    records.list[0].alert.created_ms = 6000; /* 1 was replayed */
+    records.list[2].alert.priority = ALERT_LOW;
+    add_alert(&records, 21, ALERT_SENDING);
+    records_add(&records, RECORD_ALERT)->alert = (struct alert){.id = 22,
+                                                                .state = ALERT_FAILED,
+                                                                .created_ms = 5000,
+                                                                .type = text_copy("disk"),
+                                                                .text = text_copy("full")};
+    assert_int_equal(put(store, &records), 0);
+    store_close(store);
+
+    store = open_good(&seen);
+    assert_int_equal(seen.waiting, 9);
+    assert_int_equal(seen.waiting_at_ms, 6000);
+    assert_int_equal(seen.count[RECORD_ALERTS_WAITING], 2);
+    assert_int_equal(seen.count[RECORD_ALERT], 1); /* 21 */
+    assert_int_equal(seen.count[RECORD_ALERT_SEEN], 1);
+    struct page page = queue_behind(store, (struct alert_place){0, 0}, 3);
+    assert_true(page.count == 3 && page.first == 5); /* 5 7 9 */
+    page = queue_behind(store, (struct alert_place){5000, 15}, 100);
+    assert_true(page.count == 3 && page.first == 17); /* 17 19 1 */
+    page = queue_behind(store, (struct alert_place){5000, 19}, 100);
+    assert_true(page.count == 1 && page.first == 1);
+    page = queue_behind(store, (struct alert_place){6000, 1}, 100);
+    assert_int_equal(page.count, 0);
+    store_close(store);
+    seen_deinit(&seen);
+}
+
 /* A store of the first version: what it holds is there, and the new column has its default. */
 static void test_migration(void **state) {
     struct seen seen;
@@ -281,6 +332,8 @@ static void test_migration(void **state) {
     assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
     assert_int_equal(sqlite3_exec(old,
                                   "ALTER TABLE consumers DROP COLUMN ahead;"
+                                  "DROP INDEX alerts_open; DROP INDEX alerts_ended;"
+                                  "CREATE INDEX alerts_by_state ON alerts(state, id);"
                                   "INSERT INTO consumers VALUES('main','bot',3,41,1,5,1000);"
                                   "PRAGMA user_version=1",
                                   NULL, NULL, NULL),
@@ -381,6 +434,7 @@ int main(void) {
         IN_FOLDER(test_log_is_emptied_when_nothing_waits),
         IN_FOLDER(test_log_is_bounded_under_load),
         IN_FOLDER(test_find),
+        IN_FOLDER(test_queue),
         IN_FOLDER(test_migration),
         IN_FOLDER(test_refusals),
     };

@@ -103,6 +103,8 @@ class KillTests(harness.Case):
         return len((self.folder / "lives").read_text().splitlines())
 
     def stop_and_check(self, before):
+        # A keeper that was killed before it had taken over is made again ever later, up to 5 s.
+        self.wait("a keeper answers", lambda: self.holdfast("status", code=None).code == 0)
         self.assertEqual(self.running(), before)
         self.assertEqual(self.log("witness"), "watching\n")
         for name in ("a", "b"):

@@ -151,6 +151,15 @@ class PlantTests(unittest.TestCase):
                   "    early->id_count = intake->count;\n    intake->request = 0;\n"
                   "}\n\nvoid alerts_on_replay")
 
+    def test_an_alert_that_waits_on_disk_is_forgotten(self):
+        self.find("everything converges", "src/engine/alerts_window.c",
+                  "        window->beyond++;\n", "")
+
+    def test_a_load_is_taken_for_all_that_waits(self):
+        self.find("everything converges", "src/engine/alerts_window.c",
+                  "    if (event->count < window->asked)\n        window->beyond = 0;\n",
+                  "    window->beyond = 0;\n")
+
     def test_two_events_with_one_key(self):
         self.find("no accepted alert lost", "src/engine/alerts_intake.c",
                   "alert->service ? alert->service : \"\", alert->title ? alert->title : \"\",\n"

@@ -160,6 +160,10 @@ void disk_crash(struct disk *disk); /* forgets what was not committed, or the la
 void disk_deinit(struct disk *disk);
 /* In the order in which the store loads them. */
 void disk_load(struct disk *disk, void (*restore)(struct world *w, const struct record *record));
+/* The waiting alerts behind `after`, in the order they go; texts borrowed, the caller frees *ret.
+ */
+size_t disk_queue(const struct disk *disk, enum alert_priority priority, struct alert_place after,
+                  struct alert **ret);
 const struct record *disk_alert(const struct disk *disk, int64_t id); /* NULL: not there */
 
 /* world_net.c */

@@ -225,21 +225,81 @@ static int64_t highest_alert(const struct records *rows) {
     return highest;
 }
 
-void disk_load(struct disk *disk, void (*restore)(struct world *w, const struct record *record)) {
+typedef void restorer(struct world *w, const struct record *record);
+
+static void load_waiting(struct disk *disk, restorer *restore) {
+    const struct records *rows = &disk->rows;
+    for (int p = 0; p < ALERT_PRIORITIES; p++) {
+        struct record waiting = {.kind = RECORD_ALERTS_WAITING,
+                                 .alert.priority = (enum alert_priority)p};
+        for (size_t i = 0; i < rows->count; i++) {
+            const struct alert *alert = &rows->list[i].alert;
+            if (rows->list[i].kind != RECORD_ALERT || alert->priority != waiting.alert.priority ||
+                alert->state != ALERT_WAITING)
+                continue;
+            waiting.id++;
+            if (alert->created_ms > waiting.at_ms)
+                waiting.at_ms = alert->created_ms;
+        }
+        if (waiting.id > 0)
+            restore(disk->world, &waiting);
+    }
+}
+
+/* As the store does it: those that were being sent, what there is to know of the others. */
+static void load_alerts(struct disk *disk, restorer *restore) {
+    const struct records *rows = &disk->rows;
+    struct record seen = {.kind = RECORD_SEEN, .id = highest_alert(rows)};
+    restore(disk->world, &seen);
+    load_waiting(disk, restore);
+    for (int sending = 0; sending < 2; sending++)
+        for (size_t i = 0; i < rows->count; i++) {
+            struct record row = rows->list[i];
+            if (row.kind != RECORD_ALERT || (sending && row.alert.state != ALERT_SENDING))
+                continue;
+            row.kind = sending ? RECORD_ALERT : RECORD_ALERT_SEEN;
+            restore(disk->world, &row);
+        }
+}
+
+void disk_load(struct disk *disk, restorer *restore) {
     static const enum record_kind kinds[] = {
-        RECORD_FACT,  RECORD_BOT,   RECORD_CONSUMER, RECORD_UPDATE, RECORD_CHAT,  RECORD_SEEN,
+        RECORD_FACT,  RECORD_BOT,   RECORD_CONSUMER, RECORD_UPDATE, RECORD_CHAT,
         RECORD_ALERT, RECORD_ORDER, RECORD_POSITION, RECORD_FILL,   RECORD_OUTBOX};
     struct records *rows = &disk->rows;
     if (rows->count > 0)
         qsort(rows->list, rows->count, sizeof *rows->list, by_place);
-    struct record seen = {.kind = RECORD_SEEN, .id = highest_alert(rows)};
     for (size_t k = 0; k < COUNT_OF(kinds); k++) {
-        if (kinds[k] == RECORD_SEEN && disk->program == HUB)
-            restore(disk->world, &seen);
-        for (size_t i = 0; i < rows->count; i++)
+        if (kinds[k] == RECORD_ALERT && disk->program == HUB)
+            load_alerts(disk, restore);
+        for (size_t i = 0; i < rows->count && kinds[k] != RECORD_ALERT; i++)
             if (rows->list[i].kind == kinds[k])
                 restore(disk->world, &rows->list[i]);
     }
+}
+
+static int by_queue(const void *a, const void *b) {
+    const struct alert *x = a, *y = b;
+    return x->created_ms != y->created_ms
+               ? (x->created_ms > y->created_ms) - (x->created_ms < y->created_ms)
+               : (x->id > y->id) - (x->id < y->id);
+}
+
+size_t disk_queue(const struct disk *disk, enum alert_priority priority, struct alert_place after,
+                  struct alert **ret) {
+    struct alert *list = memory_array(disk->rows.count + 1, sizeof *list);
+    struct alert behind = {.created_ms = after.created_ms, .id = after.id};
+    size_t count = 0;
+    for (size_t i = 0; i < disk->rows.count; i++) {
+        const struct record *row = &disk->rows.list[i];
+        if (row->kind == RECORD_ALERT && row->alert.priority == priority &&
+            row->alert.state == ALERT_WAITING && by_queue(&row->alert, &behind) > 0)
+            list[count++] = row->alert; /* texts borrowed */
+    }
+    if (count > 0)
+        qsort(list, count, sizeof *list, by_queue);
+    *ret = list;
+    return count;
 }
 
 const struct record *disk_alert(const struct disk *disk, int64_t id) {

@@ -25,8 +25,9 @@ struct hub {
     size_t request_count;
     struct alerts_ticket *tickets; /* of the alerts engine; a commit's context is its place */
     size_t ticket_count;
-    uint64_t flying[ALERT_PRIORITIES]; /* requests of alerts, 0: none */
-    uint64_t poll;                     /* call, 0: none */
+    uint64_t flying[ALERT_PRIORITIES];          /* requests of alerts, 0: none */
+    struct alert_place after[ALERT_PRIORITIES]; /* of the load under way */
+    uint64_t poll;                              /* call, 0: none */
     bool link_down;
 };
 
@@ -305,11 +306,32 @@ static void alerts_send(struct world *w, struct alerts_command *command) {
                               .context = number});
 }
 
+static void on_loaded(struct world *w, uint64_t context, int r) {
+    enum alert_priority priority = (enum alert_priority)(context & 3);
+    size_t limit = (size_t)(context >> 2);
+    struct alert *list = NULL;
+    size_t count = disk_queue(&w->disks[HUB], priority, w->hub->after[priority], &list);
+    feed_alerts(w, &(struct alerts_event){.on = ALERTS_ON_LOADED,
+                                          .r = r,
+                                          .priority = priority,
+                                          .list = list,
+                                          .count = count < limit ? count : limit});
+    free(list);
+}
+
+static void alerts_load(struct world *w, struct alerts_command *command) {
+    struct records none = {0};
+    w->hub->after[command->priority] = command->after;
+    disk_put(&w->disks[HUB], &none, on_loaded,
+             (uint64_t)command->limit << 2 | (uint64_t)command->priority, NULL);
+}
+
 typedef void carry_alerts(struct world *w, struct alerts_command *command);
 static carry_alerts *const alerts_carriers[] = {
     [ALERTS_DO_PERSIST] = alerts_persist, [ALERTS_DO_ACCEPT] = alerts_accept,
     [ALERTS_DO_REFUSE] = alerts_refuse,   [ALERTS_DO_QUEUE] = alerts_queue,
     [ALERTS_DO_SEND] = alerts_send,       [ALERTS_DO_CANCEL] = alerts_cancel,
+    [ALERTS_DO_LOAD] = alerts_load,
 };
 
 static void feed_alerts(struct world *w, const struct alerts_event *event) {
@@ -373,6 +395,7 @@ static void start(struct world *w) {
     gateway.seed = dice(w, UINT32_MAX);
     alerts.chat = OWNER_CHAT;
     alerts.seed = dice(w, UINT32_MAX);
+    alerts.window = 2 + dice(w, 3);
     hub->gateway = gateway_new(&gateway);
     hub->alerts = alerts_new(&alerts);
     disk_load(&w->disks[HUB], restore);
