@@ -14,6 +14,7 @@ struct alerts_options alerts_options_default(void) {
             {[ALERT_HIGH] = 24 * HOUR_MS, [ALERT_MEDIUM] = 6 * HOUR_MS, [ALERT_LOW] = HOUR_MS},
         .dedup_ms = 300000,
         .keep_ms = 30 * DAY_MS,
+        .group_ms = 30000,
     };
 }
 
@@ -31,6 +32,7 @@ void alerts_commands_deinit(struct alerts_commands *commands) {
     for (size_t i = 0; i < commands->count; i++) {
         records_deinit(&commands->list[i].records);
         free(commands->list[i].ids);
+        free(commands->list[i].others);
         free(commands->list[i].text);
     }
     free(commands->list);
@@ -59,9 +61,14 @@ static void heap_put(struct alerts *a, struct item *item, size_t at) {
     item->heap_at = at;
 }
 
+static bool is_sooner(const struct item *x, const struct item *y) {
+    return x->alert.next_ms != y->alert.next_ms ? x->alert.next_ms < y->alert.next_ms
+                                                : x->alert.id < y->alert.id;
+}
+
 static void heap_rise(struct alerts *a, size_t at) {
     struct item *item = a->heap[at];
-    while (at > 0 && a->heap[(at - 1) / 2]->alert.next_ms > item->alert.next_ms) {
+    while (at > 0 && is_sooner(item, a->heap[(at - 1) / 2])) {
         heap_put(a, a->heap[(at - 1) / 2], at);
         at = (at - 1) / 2;
     }
@@ -71,10 +78,9 @@ static void heap_rise(struct alerts *a, size_t at) {
 static void heap_sink(struct alerts *a, size_t at) {
     struct item *item = a->heap[at];
     for (size_t child; (child = at * 2 + 1) < a->heap_count; at = child) {
-        if (child + 1 < a->heap_count &&
-            a->heap[child + 1]->alert.next_ms < a->heap[child]->alert.next_ms)
+        if (child + 1 < a->heap_count && is_sooner(a->heap[child + 1], a->heap[child]))
             child++;
-        if (a->heap[child]->alert.next_ms >= item->alert.next_ms)
+        if (!is_sooner(a->heap[child], item))
             break;
         heap_put(a, a->heap[child], at);
     }
@@ -160,6 +166,7 @@ void alerts_drop_item(struct alerts *a, struct item *item) {
     *place_of(a, item->alert.id) = item->chain;
     a->item_count--;
     alert_deinit(&item->alert);
+    free(item->riders);
     free(item);
 }
 
@@ -169,7 +176,7 @@ void alerts_save(struct alerts *a, struct item *item, struct alerts_commands *co
     command->id = item->alert.id;
     struct alert *copy = &records_add(&command->records, RECORD_ALERT_CHANGE)->alert;
     *copy = item->alert; /* all but the texts, which never change */
-    copy->title = copy->text = copy->type = copy->service = copy->dedup_key = NULL;
+    alert_without_texts(copy);
     copy->reason = text_copy(item->alert.reason);
     a->unsaved -= item->unsaved;
     item->unsaved = false;
@@ -210,6 +217,7 @@ struct alerts *alerts_free(struct alerts *a) {
         while (a->buckets[i])
             alerts_drop_item(a, a->buckets[i]);
     alerts_drop_intakes(a);
+    alerts_group_sweep(a, INT64_MAX);
     dedup_free(a->dedup);
     free(a->heap);
     free(a->problem);
@@ -299,6 +307,7 @@ static void on_timer(struct alerts *a, const struct alerts_event *event, int64_t
     if (now >= a->sweep_ms) {
         a->sweep_ms = now + (a->unsaved > 0 ? RESAVE_MS : MINUTE_MS);
         for_each(a, now, commands, expire);
+        alerts_group_sweep(a, now);
     }
     if (now >= a->drop_ms) {
         a->drop_ms = now + DROP_MS;

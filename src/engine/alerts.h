@@ -28,6 +28,7 @@ struct alerts_options {
     size_t waiting_max[ALERT_PRIORITIES];  /* 0: no limit but the disk's */
     int64_t lifetime_ms[ALERT_PRIORITIES]; /* 0: for ever */
     int64_t dedup_ms, keep_ms;             /* keep: of ended ones */
+    int64_t group_ms; /* after a message the next of its group waits so long, growing; 0: never */
 };
 struct alerts_options alerts_options_default(void);
 
@@ -63,7 +64,7 @@ enum alerts_do {
     ALERTS_DO_ACCEPT,  /* request: ids, id_count; in the order of the list */
     ALERTS_DO_REFUSE,  /* request: code, text, retry_after_s */
     ALERTS_DO_QUEUE,   /* id, priority: ask the gateway for a turn, then ON_TURN */
-    ALERTS_DO_SEND,    /* id: part of `alert` to chat, then ON_SENT */
+    ALERTS_DO_SEND,    /* id: part of `alert`, or it and others, to chat, then ON_SENT */
     ALERTS_DO_CANCEL,  /* id: its turn is given back unused */
     ALERTS_DO_LOAD,    /* priority, after, limit: the next waiting ones, after all records so far */
 };
@@ -77,7 +78,9 @@ struct alerts_command {
     enum alert_priority priority;
     struct alert_place after;
     uint32_t limit;
-    const struct alert *alert; /* borrowed until the next step */
+    const struct alert *alert;   /* borrowed until the next step */
+    const struct alert **others; /* SEND: told in the same message, other_count of them */
+    size_t other_count;
     int code;
     char *text;
 };

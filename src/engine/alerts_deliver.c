@@ -77,6 +77,8 @@ void alerts_pump(struct alerts *a, int64_t now, struct alerts_commands *commands
         give_way(a);
     for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
         struct item *item = a->oldest[p];
+        while (item && a->active[p] == 0 && alerts_group_holds(a, item, now))
+            item = a->oldest[p];
         if (!item || a->active[p] > 0)
             continue;
         if (breaker_next_ms(&a->breaker, &a->options.breaker, now) > now ||
@@ -110,7 +112,8 @@ void alerts_on_turn(struct alerts *a, const struct alerts_event *event, int64_t 
     }
     item->alert.state = ALERT_SENDING;
     alerts_set_phase(a, item, PHASE_SAVING, false);
-    alerts_save(a, item, commands);
+    alerts_group_gather(a, item, now, commands);
+    alerts_save(a, item, commands); /* last: when it is on disk, all are */
 }
 
 static void send_now(struct alerts *a, struct item *item, struct alerts_commands *commands) {
@@ -118,6 +121,10 @@ static void send_now(struct alerts *a, struct item *item, struct alerts_commands
     struct alerts_command *command = alerts_add(commands, ALERTS_DO_SEND);
     command->id = item->alert.id;
     command->alert = &item->alert;
+    command->other_count = item->rider_count;
+    command->others = memory_array(item->rider_count + 1, sizeof *command->others);
+    for (size_t i = 0; i < item->rider_count; i++)
+        command->others[i] = &item->riders[i]->alert;
     command->chat = item->alert.chat ? item->alert.chat : a->chat;
 }
 
@@ -176,7 +183,6 @@ static void way_failed(struct alerts *a, const char *why, int64_t now) {
 
 static void on_unanswered(struct alerts *a, struct item *item, const struct alerts_event *event,
                           int64_t now, struct alerts_commands *commands) {
-    way_failed(a, event->description, now);
     if (event->outcome == GATEWAY_NOT_SENT) { /* an outage: no attempt of this alert */
         again(a, item, 0, event->description, commands);
         return;
@@ -196,11 +202,13 @@ static void on_migrated(struct alerts *a, struct item *item, const struct alerts
         alerts_end(a, item, ALERT_FAILED, event->description, now, commands);
         return;
     }
-    struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
-    command->ticket = ++a->tickets;
-    struct record *record = records_add(&command->records, RECORD_CHAT);
-    record->id = a->options.chat;
-    record->offset = a->chat = event->migrate_to;
+    if (a->chat != event->migrate_to) {
+        struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
+        command->ticket = ++a->tickets;
+        struct record *record = records_add(&command->records, RECORD_CHAT);
+        record->id = a->options.chat;
+        record->offset = a->chat = event->migrate_to;
+    }
     item->alert.chat = 0;
     again(a, item, 0, NULL, commands);
 }
@@ -211,7 +219,7 @@ static void on_answer(struct alerts *a, struct item *item, const struct alerts_e
     case TELEGRAM_OK:
     case TELEGRAM_BENIGN:
         item->alert.part++;
-        if (event->more)
+        if (event->more && item->rider_count == 0)
             again(a, item, 0, NULL, commands);
         else
             alerts_end(a, item, ALERT_DELIVERED, NULL, now, commands);
@@ -231,7 +239,6 @@ static void on_answer(struct alerts *a, struct item *item, const struct alerts_e
         break;
     case TELEGRAM_CONFLICT:
     case TELEGRAM_TRANSIENT:
-        way_failed(a, event->description, now);
         used_up(a, item, event->description, now, commands);
         return;
     case TELEGRAM_CHAT_GONE:
@@ -242,6 +249,19 @@ static void on_answer(struct alerts *a, struct item *item, const struct alerts_e
     }
     alerts_set_text(&a->problem, event->description);
     alerts_end(a, item, ALERT_FAILED, event->description, now, commands);
+}
+
+/* What became of the message is what became of each that it told of; the oldest comes first again.
+ */
+static void follow(struct alerts *a, struct item *item, const struct alerts_event *event,
+                   int64_t now, struct alerts_commands *commands) {
+    typedef void follower(struct alerts *, struct item *, const struct alerts_event *, int64_t,
+                          struct alerts_commands *);
+    follower *each = event->outcome == GATEWAY_ANSWERED ? on_answer : on_unanswered;
+    for (size_t i = item->rider_count; i-- > 0;)
+        each(a, item->riders[i], event, now, commands);
+    each(a, item, event, now, commands);
+    item->rider_count = 0;
 }
 
 static enum breaker_result result_of(const struct alerts_event *event) {
@@ -263,8 +283,7 @@ void alerts_on_sent(struct alerts *a, const struct alerts_event *event, int64_t 
         alerts_set_text(&a->problem, NULL);
         alerts_way_works(a, now);
     }
-    if (event->outcome == GATEWAY_ANSWERED)
-        on_answer(a, item, event, now, commands);
-    else
-        on_unanswered(a, item, event, now, commands);
+    if (result == BREAKER_FAILURE)
+        way_failed(a, event->description, now);
+    follow(a, item, event, now, commands);
 }

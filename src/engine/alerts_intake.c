@@ -163,7 +163,7 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
     command->ticket = intake->ticket;
     struct alert *copy = &records_add(&command->records, RECORD_ALERT_CHANGE)->alert;
     *copy = alert;
-    copy->title = copy->text = copy->type = copy->service = copy->dedup_key = NULL;
+    alert_without_texts(copy);
     copy->reason = text_copy(alert.reason);
 }
 

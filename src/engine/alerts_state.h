@@ -13,7 +13,8 @@ enum phase {
     PHASE_QUEUED, /* has asked for a turn */
     PHASE_SAVING, /* has its turn; "sending" is on its way to the disk */
     PHASE_FLYING,
-    PHASE_ENDED, /* the end is on its way to the disk */
+    PHASE_RIDING, /* told in the message of another */
+    PHASE_ENDED,  /* the end is on its way to the disk */
 };
 struct item {
     struct item *chain;         /* bucket */
@@ -24,6 +25,8 @@ struct item {
     size_t heap_at, bytes;
     struct breaker_permit permit;
     uint32_t migrations;
+    struct item **riders; /* told in its message, rider_count of them */
+    size_t rider_count;
     bool unsaved; /* the disk refused its last record: written again later */
 };
 struct intake {
@@ -48,8 +51,9 @@ struct alerts {
         bool loading;
         uint32_t asked; /* how many */
     } windows[ALERT_PRIORITIES];
-    int64_t load_ms;   /* after a load that failed: not before */
-    int64_t newest_ms; /* created_ms of the last one that came */
+    struct group *groups; /* of which a message went out lately */
+    int64_t load_ms;      /* after a load that failed: not before */
+    int64_t newest_ms;    /* created_ms of the last one that came */
     struct item **heap;
     size_t heap_count, heap_capacity;
     struct intake *intakes, **intakes_end;
@@ -77,6 +81,14 @@ void alerts_set_text(char **place, const char *text);
 bool alerts_is_over(const struct alerts *a, const struct item *item, int64_t now); /* its time */
 void alerts_end_over(struct alerts *a, struct item *item, int64_t now,
                      struct alerts_commands *commands);
+
+/* alerts_group.c: many of one kind become few messages */
+/* Holds it back if its group was told of lately. */
+bool alerts_group_holds(struct alerts *a, struct item *item, int64_t now);
+/* It is about to be sent: those of its group that wait ride along. */
+void alerts_group_gather(struct alerts *a, struct item *item, int64_t now,
+                         struct alerts_commands *commands);
+void alerts_group_sweep(struct alerts *a, int64_t now); /* forgets quiet ones; now INT64_MAX: all */
 
 /* alerts_window.c */
 void alerts_window_count(struct alerts *a, struct item *item, bool enters);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/test.h"
+#include "base/text.h"
 #include "engine/alerts.h"
 #include "policy/backoff.h"
 #include <errno.h>
@@ -693,6 +694,131 @@ static void test_a_replayed_one_goes_behind(void **state) {
     end(&b);
 }
 
+/* ---- grouping ---- */
+
+/* A shell in which all goes well at once: disk, gateway, Telegram. Counts messages and what they
+ * tell of. */
+struct quick_shell {
+    size_t messages, told;
+    enum gateway_outcome outcome;
+    enum telegram_class class;
+};
+
+static void answer_all(struct bench *b, struct quick_shell *shell) {
+    struct alerts_commands now = b->commands;
+    b->commands = (struct alerts_commands){0};
+    for (size_t i = 0; i < now.count; i++) {
+        struct alerts_event event = {.id = now.list[i].id, .ticket = now.list[i].ticket};
+        event.on = now.list[i].what == ALERTS_DO_PERSIST ? ALERTS_ON_STORED
+                   : now.list[i].what == ALERTS_DO_QUEUE ? ALERTS_ON_TURN
+                                                         : ALERTS_ON_SENT;
+        if (now.list[i].what == ALERTS_DO_SEND) {
+            shell->messages++;
+            shell->told += 1 + now.list[i].other_count;
+            event.outcome = shell->outcome;
+            event.class = shell->class;
+        } else if (now.list[i].what != ALERTS_DO_PERSIST && now.list[i].what != ALERTS_DO_QUEUE) {
+            continue;
+        }
+        feed(b, event);
+        answer_all(b, shell);
+    }
+    alerts_commands_deinit(&now);
+}
+
+static void come(struct bench *b, struct quick_shell *shell, struct alert alert) {
+    feed(b, (struct alerts_event){
+                .on = ALERTS_ON_INTAKE, .request = ++b->requests, .list = &alert, .count = 1});
+    answer_all(b, shell);
+}
+
+static void wait_ms(struct bench *b, struct quick_shell *shell, int64_t ms) {
+    for (int64_t end = b->now + ms; b->now < end;) {
+        int64_t next = alerts_next_ms(b->alerts, b->now);
+        b->now = next > end || next <= b->now ? end : next;
+        feed(b, (struct alerts_event){.on = ALERTS_ON_TIMER});
+        answer_all(b, shell);
+    }
+}
+
+static void storm(struct bench *b, struct quick_shell *shell, const char *group, int count,
+                  int64_t every_ms) {
+    for (int i = 0; i < count; i++) {
+        AUTO_FREE char *text = text_format("%s failed %d", group, i);
+        struct alert alert = alert_of(ALERT_HIGH, text);
+        alert.type = (char *)group;
+        come(b, shell, alert);
+        wait_ms(b, shell, every_ms);
+    }
+}
+
+static void test_a_storm_becomes_few_messages(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
+    begin(&b);
+    storm(&b, &shell, "probe", 500, 120);
+    wait_ms(&b, &shell, 60000);
+    assert_int_equal(shell.told, 500);
+    assert_true(shell.messages <= 3);
+    wait_ms(&b, &shell, 600000); /* over: the next one goes at once again */
+    storm(&b, &shell, "probe", 1, 0);
+    assert_int_equal(shell.told, 501);
+    struct alerts_figures figures;
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.delivered, 501);
+    end(&b);
+}
+
+static void test_other_kinds_are_not_held(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
+    begin(&b);
+    storm(&b, &shell, "probe", 1, 0);
+    storm(&b, &shell, "disk", 1, 0);
+    assert_int_equal(shell.messages, 2);
+    for (int i = 0; i < 3; i++) { /* who says so is told alone, and who has no kind */
+        AUTO_FREE char *text = text_format("stop %d was hit", i);
+        struct alert alert = alert_of(ALERT_HIGH, text);
+        come(&b, &shell, alert);
+        alert.type = (char *)"sl_hit";
+        alert.group = (char *)"";
+        come(&b, &shell, alert);
+    }
+    assert_int_equal(shell.messages, 8);
+    struct alert urgent = alert_of(ALERT_CRITICAL, "probe failed"); /* not the same importance */
+    urgent.type = (char *)"probe";
+    come(&b, &shell, urgent);
+    assert_int_equal(shell.messages, 9);
+    assert_int_equal(shell.told, 9);
+    end(&b);
+}
+
+/* Whatever becomes of the message becomes of each that it told of. */
+static void test_those_who_ride_share_the_fate(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
+    struct alerts_figures figures;
+    begin(&b);
+    storm(&b, &shell, "probe", 4, 0);
+    assert_int_equal(shell.told, 1);
+    shell.outcome = GATEWAY_NOT_SENT;
+    wait_ms(&b, &shell, 31000);
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.waiting[ALERT_HIGH], 3);
+    assert_int_equal(alerts_live(b.alerts, 3)->state, ALERT_WAITING);
+    assert_int_equal(alerts_live(b.alerts, 3)->attempts, 0);
+    shell.outcome = GATEWAY_UNKNOWN;
+    wait_ms(&b, &shell, 120000);
+    assert_true(alerts_live(b.alerts, 2)->maybe_sent && alerts_live(b.alerts, 4)->maybe_sent);
+    shell.outcome = GATEWAY_ANSWERED;
+    shell.class = TELEGRAM_CHAT_GONE;
+    wait_ms(&b, &shell, 600000);
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.failed, 3);
+    assert_int_equal(figures.waiting[ALERT_HIGH], 0);
+    end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted_means_on_disk),
@@ -714,6 +840,9 @@ int main(void) {
         cmocka_unit_test(test_what_does_not_fit_waits_on_disk),
         cmocka_unit_test(test_a_start_asks_for_what_waits),
         cmocka_unit_test(test_a_replayed_one_goes_behind),
+        cmocka_unit_test(test_a_storm_becomes_few_messages),
+        cmocka_unit_test(test_other_kinds_are_not_held),
+        cmocka_unit_test(test_those_who_ride_share_the_fate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

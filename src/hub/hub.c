@@ -63,6 +63,7 @@ static void make_alerts(struct hub *hub) {
     hub->alerts_bot = hub->config->alerts.bot ? hub_bot(hub, hub->config->alerts.bot) : NULL;
     options.chat = hub->alerts_bot ? hub->config->alerts.chat : 0;
     options.seed = hub->seed;
+    options.group_ms = hub->config->alerts.group_interval_ms;
     if (hub->options.breaker_open_ms > 0)
         options.breaker.open_ms = hub->options.breaker_open_ms;
     hub->alerts = alerts_new(&options);

@@ -127,8 +127,11 @@ static void do_send(struct hub *hub, struct alerts_command *command) {
     AUTO_BUFFER struct buffer url = {0}, body = {0};
     bot_add_url(bot, "", &url);
     buffer_add_text(&url, "sendMessage");
-    bool has_part = telegram_add_alert(command->alert, command->alert->part, command->chat, &body);
-    must(has_part);
+    if (command->other_count)
+        telegram_add_alerts(command->alert, command->others, command->other_count, command->chat,
+                            &body);
+    else
+        must(telegram_add_alert(command->alert, command->alert->part, command->chat, &body));
     (*slot)->flying = true;
     struct http_call_options options = {.method = "POST",
                                         .url = url.data,

@@ -171,7 +171,8 @@ static void take_event(struct hub *hub, struct slice event) {
                               .service = service,
                               .title = hub->config->name,
                               .text = text.data,
-                              .dedup_key = key};
+                              .dedup_key = key,
+                              .group = what}; /* of all services */
         hub->keeper.telling++;
         hub_alert_event(hub, &alert, number);
     }

@@ -13,6 +13,7 @@ void alert_deinit(struct alert *alert) {
     free(alert->type);
     free(alert->service);
     free(alert->dedup_key);
+    free(alert->group);
     free(alert->reason);
     *alert = (struct alert){0};
 }
@@ -24,8 +25,14 @@ struct alert alert_copy(const struct alert *alert) {
     copy.type = text_copy(alert->type);
     copy.service = text_copy(alert->service);
     copy.dedup_key = text_copy(alert->dedup_key);
+    copy.group = text_copy(alert->group);
     copy.reason = text_copy(alert->reason);
     return copy;
+}
+
+void alert_without_texts(struct alert *alert) {
+    alert->title = alert->text = alert->type = NULL;
+    alert->service = alert->dedup_key = alert->group = NULL;
 }
 
 const char *alert_priority_name(enum alert_priority priority) {

@@ -25,7 +25,9 @@ struct alert {
     bool maybe_sent;   /* an attempt ended without an answer: say "possible repeat" */
     bool plain;        /* its markup was refused: send as plain text */
     char *title, *text, *type, *service, *dedup_key; /* `text` is set, others may be NULL */
-    char *reason;                                    /* of the last failure, or NULL */
+    char *group;  /* those with the same one may be told together; NULL: type and service decide;
+                     "": never */
+    char *reason; /* of the last failure, or NULL */
 };
 /* Its place among those of its importance: they go in the order of these. */
 struct alert_place {
@@ -33,6 +35,7 @@ struct alert_place {
 };
 void alert_deinit(struct alert *alert);
 struct alert alert_copy(const struct alert *alert);
+void alert_without_texts(struct alert *alert); /* those that never change; they were borrowed */
 const char *alert_priority_name(enum alert_priority priority); /* "CRITICAL" */
 const char *alert_state_name(enum alert_state state);          /* "waiting" */
 /* -EINVAL when there is no such name; letter case does not matter. */

@@ -130,8 +130,9 @@ struct http_config {
 };
 
 struct alerts_config {
-    char *bot;    /* name in bots; NULL: alerts are kept but have no way out */
-    int64_t chat; /* Telegram chat id; 0 = not set */
+    char *bot;                 /* name in bots; NULL: alerts are kept but have no way out */
+    int64_t chat;              /* Telegram chat id; 0 = not set */
+    int64_t group_interval_ms; /* between messages of one group; 0: none is grouped */
 };
 
 struct trader_config {     /* bot NULL: no trader */

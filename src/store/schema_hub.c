@@ -26,7 +26,8 @@ static const char *const migrations[] = {
     "ALTER TABLE consumers ADD COLUMN ahead INTEGER NOT NULL DEFAULT 0;",
     "DROP INDEX alerts_by_state;"
     "CREATE INDEX alerts_open ON alerts(priority, created, id, state) WHERE state<2;"
-    "CREATE INDEX alerts_ended ON alerts(state, id) WHERE state>=2;"};
+    "CREATE INDEX alerts_ended ON alerts(state, id) WHERE state>=2;"
+    "ALTER TABLE alerts ADD COLUMN grouped TEXT;"};
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2 };
 
 enum statement {
@@ -47,7 +48,8 @@ static const char *const statements[STATEMENTS] = {
     [UPDATES_DROP] = "DELETE FROM updates WHERE bot=?1 AND seq<=?2",
     [CONSUMER] = "INSERT OR REPLACE INTO consumers VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
     [CONSUMER_DROP] = "DELETE FROM consumers WHERE bot=?1 AND name=?2",
-    [ALERT] = "INSERT INTO alerts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
+    [ALERT] =
+        "INSERT INTO alerts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
     [ALERT_CHANGE] = "UPDATE alerts SET priority=?2, state=?3, created=?4, next_try=?5, ended=?6,"
                      " chat=?7, attempts=?8, part=?9, flags=?10, reason=?11 WHERE id=?1",
     /* Among the oldest only: a look at all that have ended would hold up commits. */
@@ -80,8 +82,8 @@ static int apply_alert(struct sqlite_backend *self, const struct alert *alert, b
         sqlite_bind_text(statement, 11, alert->reason);
         return sqlite_run(self, which);
     }
-    const char *const texts[] = {alert->title,   alert->text,      alert->type,
-                                 alert->service, alert->dedup_key, alert->reason};
+    const char *const texts[] = {alert->title,     alert->text,   alert->type, alert->service,
+                                 alert->dedup_key, alert->reason, alert->group};
     for (int i = 0; i < (int)COUNT_OF(texts); i++)
         sqlite_bind_text(statement, 11 + i, texts[i]);
     return sqlite_run(self, which);
@@ -184,6 +186,7 @@ static struct alert read_alert(sqlite3_stmt *s) {
         .service = sqlite_text(s, 13),
         .dedup_key = sqlite_text(s, 14),
         .reason = sqlite_text(s, 15),
+        .group = sqlite_text(s, 16),
     };
 }
 

@@ -178,7 +178,8 @@ static void send_alert(struct trader *trader, struct sending *sending, struct fl
     buffer_add_text(&url, "/v1/alerts");
     buffer_print(&body, "{\"priority\":\"%s\",\"type\":\"%s\",\"service\":\"trader\",",
                  alert_priority_name((enum alert_priority)outbox->priority), outbox->type);
-    buffer_print(&body, "\"dedup_key\":\"%s-%lld\",\"text\":", trader->tag, (long long)outbox->id);
+    buffer_print(&body, "\"dedup_key\":\"%s-%lld\",\"group\":\"\",\"text\":", trader->tag,
+                 (long long)outbox->id);
     json_add_text(&body, slice_of(outbox->text));
     buffer_add_text(&body, "}");
     const char *token = trader->config->http.token.value;

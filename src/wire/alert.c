@@ -14,9 +14,10 @@ static const struct field fields[] = {
     {"type", offsetof(struct alert, type), ALERT_WORD_BYTES_MAX},
     {"service", offsetof(struct alert, service), ALERT_WORD_BYTES_MAX},
     {"dedup_key", offsetof(struct alert, dedup_key), ALERT_WORD_BYTES_MAX},
+    {"group", offsetof(struct alert, group), ALERT_WORD_BYTES_MAX},
 };
 static const char *const names[] = {"priority", "text",      "title", "type",
-                                    "service",  "dedup_key", NULL};
+                                    "service",  "dedup_key", "group", NULL};
 
 static int set_text(struct alert *alert, const struct field *field, struct slice value,
                     struct buffer *error) {
@@ -53,7 +54,7 @@ static int unknown_field(struct slice key, struct buffer *error) {
     if (meant)
         buffer_print(error, "did you mean \"%s\"?", meant);
     else
-        buffer_add_text(error, "known are priority, text, title, type, service, dedup_key");
+        buffer_add_text(error, "known are priority, text, title, type, service, dedup_key, group");
     return ALERT_INVALID;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* alert.h - alerts as JSON: what POST /v1/alerts takes, and what GET shows.
- *   {"priority":"HIGH","text":"...","title":"..","type":"..","service":"..","dedup_key":".."}
+ *   {"priority":"HIGH","text":"...","title":"..","type":"..","service":"..","dedup_key":"..",
+ *    "group":".."}
  * or an array of such objects. */
 #pragma once
 #include "base/buffer.h"

@@ -79,6 +79,10 @@ static const struct reader_option bot_options[] = {
 static const struct reader_option alerts_options[] = {
     {{"bot", OPTION_TEXT, ALERTS(bot), NULL, 0, 0, NULL, "Name in bots."}, NULL},
     {{"chat", OPTION_INT, ALERTS(chat), NULL, INT64_MIN, INT64_MAX, NULL, "Chat id."}, NULL},
+    {{"group_interval", OPTION_DURATION, ALERTS(group_interval_ms), "30s", 0, 3600000, NULL,
+      "After a message, the next alerts of the same group wait so long and come as one; 0s: each "
+      "alone."},
+     NULL},
 };
 
 const struct config_section reader_top_sections[] = {
@@ -124,10 +128,7 @@ static bool token_well_formed(const char *token) {
 
 static void read_bot(struct reader *reader, const struct yaml_node *key,
                      const struct yaml_node *node, struct bot_config *bot) {
-    struct option_def defaults[COUNT_OF(bot_options)];
-    for (size_t i = 0; i < COUNT_OF(bot_options); i++)
-        defaults[i] = bot_options[i].def;
-    option_set_defaults(defaults, COUNT_OF(defaults), bot);
+    reader_set_defaults(bot_options, COUNT_OF(bot_options), bot);
     bot->name = text_copy(key->text);
     if (!reader_name_is_good(key->text))
         reader_error(reader, key, "'%s': a name is 1 to 32 of a-z, 0-9, '-' and '_'", key->text);
@@ -340,10 +341,8 @@ static int load_dotenv(struct reader *reader, const char *folder) {
 }
 
 static void set_defaults(struct config *config) {
-    struct option_def defaults[COUNT_OF(top_options)];
-    for (size_t i = 0; i < COUNT_OF(top_options); i++)
-        defaults[i] = top_options[i].def;
-    option_set_defaults(defaults, COUNT_OF(defaults), config);
+    reader_set_defaults(top_options, COUNT_OF(top_options), config);
+    reader_set_defaults(alerts_options, COUNT_OF(alerts_options), &config->alerts);
     config->http.host = text_copy("127.0.0.1");
     config->http.port = 8001;
 }

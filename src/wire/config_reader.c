@@ -237,3 +237,8 @@ int reader_admins(struct reader *reader, const struct yaml_node *node, void *fie
             return -EINVAL;
     return 0;
 }
+
+void reader_set_defaults(const struct reader_option *options, size_t count, void *target) {
+    for (size_t i = 0; i < count; i++)
+        option_set_defaults(&options[i].def, 1, target);
+}

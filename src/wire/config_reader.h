@@ -62,6 +62,7 @@ void reader_check_job(struct reader *reader, const struct yaml_node *key,
                       const struct yaml_node *node);
 /* After the whole file: zones that are the config's, and who needs a job. */
 void reader_settle_jobs(struct reader *reader, struct config *config);
+void reader_set_defaults(const struct reader_option *options, size_t count, void *target);
 void reader_service_defaults(struct service_config *service);
 /* The node of one key of a service, or of the service, for errors found later. */
 const struct yaml_node *reader_service_node(const struct reader *reader,

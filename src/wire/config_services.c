@@ -246,22 +246,14 @@ const struct config_section reader_service_sections[] = {
     {"services.NAME.deploy", "How a new version comes.", deploy_options, COUNT_OF(deploy_options)},
     {0}};
 
-static void set_defaults(const struct reader_option *options, size_t count, void *target) {
-    struct option_def defs[64];
-    must(count <= COUNT_OF(defs));
-    for (size_t i = 0; i < count; i++)
-        defs[i] = options[i].def;
-    option_set_defaults(defs, count, target);
-}
-
 void reader_service_defaults(struct service_config *service) {
-    set_defaults(service_options, COUNT_OF(service_options), service);
-    set_defaults(restart_options, COUNT_OF(restart_options), &service->restart);
-    set_defaults(log_options, COUNT_OF(log_options), service);
-    set_defaults(watch_options, COUNT_OF(watch_options), &service->watch);
-    set_defaults(probe_options, COUNT_OF(probe_options), &service->ready);
-    set_defaults(probe_options, COUNT_OF(probe_options), &service->health);
-    set_defaults(deploy_options, COUNT_OF(deploy_options), &service->deploy);
+    reader_set_defaults(service_options, COUNT_OF(service_options), service);
+    reader_set_defaults(restart_options, COUNT_OF(restart_options), &service->restart);
+    reader_set_defaults(log_options, COUNT_OF(log_options), service);
+    reader_set_defaults(watch_options, COUNT_OF(watch_options), &service->watch);
+    reader_set_defaults(probe_options, COUNT_OF(probe_options), &service->ready);
+    reader_set_defaults(probe_options, COUNT_OF(probe_options), &service->health);
+    reader_set_defaults(deploy_options, COUNT_OF(deploy_options), &service->deploy);
     service->ready.every_ms = 200; /* a start is looked at often */
     service->umask = -1;
     service->limits = (struct limits_config){LIMIT_INHERITED, LIMIT_INHERITED, LIMIT_INHERITED,

@@ -39,6 +39,9 @@ void telegram_add_kinds(uint64_t kinds, struct buffer *ret); /* as JSON */
 
 /* sendMessage for part `part` (from 0) of an alert. False: there is no such part. */
 bool telegram_add_alert(const struct alert *alert, uint32_t part, int64_t chat, struct buffer *ret);
+/* It and `count` others as one message, a line each; as many as it holds, and how many more. */
+void telegram_add_alerts(const struct alert *first, const struct alert *const *others, size_t count,
+                         int64_t chat, struct buffer *ret);
 /* {"ok":false,...} as the Bot API would say it; retry_after_s -1: none. */
 void telegram_add_error(struct buffer *ret, int code, const char *description,
                         int64_t retry_after_s);

@@ -75,6 +75,16 @@ static void add_head(struct buffer *ret, const struct alert *alert, uint32_t par
     buffer_add_text(ret, "\n");
 }
 
+static void add_message(struct buffer *ret, const struct alert *alert, struct slice text,
+                        int64_t chat) {
+    buffer_print(ret, "{\"chat_id\":%lld,%s\"text\":", (long long)chat,
+                 alert->plain ? "" : "\"parse_mode\":\"HTML\",");
+    json_add_text(ret, text);
+    /* Night is for sleeping: only what is urgent makes a sound. */
+    buffer_print(ret, ",\"disable_notification\":%s}",
+                 alert->priority >= ALERT_MEDIUM ? "true" : "false");
+}
+
 bool telegram_add_alert(const struct alert *alert, uint32_t part, int64_t chat,
                         struct buffer *ret) {
     struct slice text;
@@ -84,11 +94,53 @@ bool telegram_add_alert(const struct alert *alert, uint32_t part, int64_t chat,
     AUTO_BUFFER struct buffer message = {0};
     add_head(&message, alert, part, parts);
     add_escaped(&message, text, alert->plain);
-    buffer_print(ret, "{\"chat_id\":%lld,%s\"text\":", (long long)chat,
-                 alert->plain ? "" : "\"parse_mode\":\"HTML\",");
-    json_add_text(ret, buffer_slice(&message));
-    /* Night is for sleeping: only what is urgent makes a sound. */
-    buffer_print(ret, ",\"disable_notification\":%s}",
-                 alert->priority >= ALERT_MEDIUM ? "true" : "false");
+    add_message(ret, alert, buffer_slice(&message), chat);
     return true;
+}
+
+/* ---- many as one ---- */
+
+enum { LINE_POINTS_MAX = 160, LINES_POINTS_MAX = 3400 };
+
+static size_t points_of(const char *text) {
+    size_t points = 0;
+    for (; *text; text++)
+        points += ((unsigned char)*text & 0xc0) != 0x80;
+    return points;
+}
+
+/* "service: the first words", on one line. Returns how many characters people see. */
+static size_t add_line(struct buffer *ret, const struct alert *alert, bool plain) {
+    AUTO_BUFFER struct buffer line = {0};
+    if (alert->service && alert->service[0])
+        buffer_print(&line, "%s: ", alert->service);
+    if (alert->title && alert->title[0])
+        buffer_print(&line, "%s: ", alert->title);
+    buffer_add_text(&line, alert->text);
+    struct slice text = buffer_slice(&line);
+    size_t size = bytes_of_points(text, LINE_POINTS_MAX);
+    for (size_t i = 0; i < size; i++)
+        if (strchr("\r\n\t", line.data[i]))
+            line.data[i] = ' ';
+    buffer_add_text(ret, "\xe2\x80\xa2 ");
+    add_escaped(ret, (struct slice){line.data, size}, plain);
+    buffer_print(ret, "%s%s\n", size < text.size ? "\xe2\x80\xa6" : "",
+                 alert->maybe_sent ? " (possible repeat)" : "");
+    line.data[size] = 0;
+    return points_of(line.data) + 24;
+}
+
+void telegram_add_alerts(const struct alert *first, const struct alert *const *others, size_t count,
+                         int64_t chat, struct buffer *ret) {
+    AUTO_BUFFER struct buffer message = {0};
+    AUTO_FREE char *many = text_format("%zu alerts", count + 1);
+    struct alert head = {.priority = first->priority, .plain = first->plain, .title = many};
+    add_head(&message, &head, 0, 1);
+    size_t shown = 0;
+    for (size_t points = 0; shown <= count && points < LINES_POINTS_MAX; shown++)
+        points += add_line(&message, shown ? others[shown - 1] : first, first->plain);
+    if (shown <= count)
+        buffer_print(&message, "\xe2\x80\xa6 and %zu more; `holdfast alerts` has them all",
+                     count + 1 - shown);
+    add_message(ret, &head, buffer_slice(&message), chat);
 }

@@ -168,6 +168,40 @@ static void test_alert_messages(void **state) {
     assert_non_null(strstr(message.data, "(possible repeat)"));
 }
 
+static void test_many_alerts_as_one_message(void **state) {
+    AUTO_BUFFER struct buffer message = {0}, said = {0}, long_text = {0};
+    for (int i = 0; i < 500; i++)
+        buffer_add_text(&long_text, "<\xf0\x9f\x98\x80\n");
+    struct alert all[60];
+    const struct alert *others[COUNT_OF(all)];
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        all[i] = (struct alert){.priority = ALERT_HIGH, .service = (char *)"db"};
+        all[i].text = i == 1 ? long_text.data : (char *)"is <down>";
+        all[i].maybe_sent = i == 2;
+        others[i] = &all[i];
+    }
+    telegram_add_alerts(&all[0], others + 1, 2, 42, &message);
+    assert_int_equal(json_to_text(json_member(buffer_slice(&message), "text"), &said), 0);
+    assert_non_null(strstr(said.data, "<b>HIGH \xc2\xb7 3 alerts</b>\n"
+                                      "\xe2\x80\xa2 db: is &lt;down&gt;\n"
+                                      "\xe2\x80\xa2 db: &lt;\xf0\x9f\x98\x80 &lt;"));
+    assert_non_null(strstr(said.data, "\xe2\x80\xa6\n"));
+    assert_non_null(strstr(said.data, "is &lt;down&gt; (possible repeat)\n"));
+    assert_null(strstr(said.data, "more;"));
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        all[i].text = long_text.data;
+    buffer_clear(&message);
+    buffer_clear(&said);
+    telegram_add_alerts(&all[0], others + 1, COUNT_OF(all) - 1, 42, &message);
+    assert_int_equal(json_to_text(json_member(buffer_slice(&message), "text"), &said), 0);
+    assert_non_null(strstr(said.data, " more; `holdfast alerts` has them all"));
+    size_t points = 0, escapes = 0;
+    assert_true(text_is_utf8(buffer_slice(&said), &points));
+    for (const char *c = said.data; (c = strstr(c, "&lt;")); c++)
+        escapes++;
+    assert_true(points - 3 * escapes <= TELEGRAM_TEXT_POINTS_MAX);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classes),
@@ -176,6 +210,7 @@ int main(void) {
         cmocka_unit_test(test_params),
         cmocka_unit_test(test_chat_keys_and_kinds),
         cmocka_unit_test(test_alert_messages),
+        cmocka_unit_test(test_many_alerts_as_one_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

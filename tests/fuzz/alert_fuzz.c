@@ -18,6 +18,16 @@ static void check(const struct alert *alert) {
     }
 }
 
+static void check_together(const struct alert_list *list) {
+    AUTO_BUFFER struct buffer request = {0};
+    const struct alert **others = memory_array(list->count, sizeof *others);
+    for (size_t i = 1; i < list->count; i++)
+        others[i - 1] = &list->list[i];
+    telegram_add_alerts(&list->list[0], others, list->count - 1, 42, &request);
+    must(json_is_valid(buffer_slice(&request)));
+    free(others);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct alert_list list = {0};
     AUTO_BUFFER struct buffer error = {0};
@@ -25,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     must(r == 0 || error.size > 0);
     for (size_t i = 0; r == 0 && i < list.count; i++)
         check(&list.list[i]);
+    if (r == 0)
+        check_together(&list);
     if (r == 0)
         alert_list_deinit(&list);
     return 0;

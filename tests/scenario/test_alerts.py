@@ -108,6 +108,25 @@ class Alerts(HubCase):
         number = self.alert("whatever", "LOW")
         self.assertIn("may have arrived", self.wait_state(number, "unknown")["reason"])
 
+    def test_a_storm_becomes_few_messages(self):
+        self.start_both("--chat-sends-per-second", "0", alerts={"bot": "main", "chat": 42, "group_interval": "2s"})
+        begun, numbers = time.monotonic(), []
+        for i in range(500):
+            numbers.append(self.alert(f"probe {i} of the storm failed", type="probe", service="api"))
+            time.sleep(max(0, begun + i * 4 / 500 - time.monotonic()))
+        other = self.alert("the disk is full", type="disk")
+        self.wait_state(other, "delivered")
+        for number in (numbers[0], numbers[250], numbers[499]):
+            self.wait_state(number, "delivered")
+        storm = [text for text in self.bot_texts() if "of the storm" in text]
+        self.assertLessEqual(len(storm), 3)
+        self.assertEqual(sum(int(text.split(" alerts")[0].split()[-1]) if " alerts" in text else 1
+                             for text in storm), 500)
+        self.assertIn("probe 0 of the storm failed", storm[0])
+        self.assertIn("\u2022 api: probe 1 of the storm failed", storm[1])
+        told_alone = self.get(self.url("hub", "/v1/alerts?state=waiting")).json["alerts"]
+        self.assertEqual(told_alone, [])
+
     def test_blocked_chat_ends_it_and_it_can_be_replayed(self):
         self.start_both()
         self.post(self.url("sim", "/sim/chats"), {"chat_id": 42, "state": "blocked"})

@@ -27,9 +27,9 @@ class HubCase(harness.Case):
         self.wait_http(self.url("hub", "/ping"))
         return hub
 
-    def start_both(self, *arguments):
+    def start_both(self, *arguments, **more):
         sim = self.start_sim("--bot", f"{TOKEN}=main_bot")
-        return sim, self.start_hub(*arguments)
+        return sim, self.start_hub(*arguments, **more)
 
     def call(self, method, who="main", seconds=harness.PATIENCE_SECONDS, **parameters):
         return harness.http("POST", self.url("hub", f"/telegram/bot{who}/{method}"), parameters,

@@ -81,6 +81,7 @@ static void change_alert(struct records *rows, const struct record *change) {
     now.type = was->type;
     now.service = was->service;
     now.dedup_key = was->dedup_key;
+    now.group = was->group;
     now.reason = text_copy(change->alert.reason);
     *was = now;
 }

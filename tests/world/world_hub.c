@@ -293,8 +293,11 @@ static void alerts_send(struct world *w, struct alerts_command *command) {
     struct buffer body = {0};
     uint64_t number = flying_of(w, command->id);
     must(number);
-    bool has_part = telegram_add_alert(command->alert, command->alert->part, command->chat, &body);
-    must(has_part);
+    if (command->other_count)
+        telegram_add_alerts(command->alert, command->others, command->other_count, command->chat,
+                            &body);
+    else
+        must(telegram_add_alert(command->alert, command->alert->part, command->chat, &body));
     request_of(w, number)->flying = true;
     net_call(w, (struct call){.from = HUB,
                               .to = AT_TELEGRAM,
@@ -355,7 +358,8 @@ bool hub_arrive(struct world *w, uint64_t number) {
                               .text = call->text,
                               .type = call->type,
                               .service = (char *)program_names[call->from],
-                              .dedup_key = call->key};
+                              .dedup_key = call->key,
+                              .group = (char *)(call->from == TRADER ? "" : NULL)};
         call->at_peer = number;
         feed_alerts(w, &(struct alerts_event){
                            .on = ALERTS_ON_INTAKE, .request = number, .list = &alert, .count = 1});

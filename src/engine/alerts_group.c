@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Grouping: the first alert of a group goes at once. Those that follow wait, at first for group_ms
+ * and, unless they are CRITICAL, ever longer while the storm lasts, and go as one message. What
+ * they say is kept one by one. */
+#include "engine/alerts_state.h"
+
+enum { WAIT_GROWS_TO = 20 /* times group_ms */, MORE_MS = 1000 };
+
+struct group {
+    struct group *next;
+    char *key;
+    int64_t sent_ms, wait_ms; /* its last message; the next one not before so long after it */
+};
+
+/* What makes two alerts of one kind; false: it is always told alone. */
+static bool key_of(const struct alert *alert, struct buffer *ret) {
+    if (alert->group && alert->group[0])
+        buffer_print(ret, "group\x1f%d\x1f%s", (int)alert->priority, alert->group);
+    else if (!alert->group && alert->type && alert->type[0])
+        buffer_print(ret, "type\x1f%d\x1f%s\x1f%s", (int)alert->priority, alert->type,
+                     alert->service ? alert->service : "");
+    return ret->size > 0;
+}
+
+static struct group *find(const struct alerts *a, const char *key) {
+    struct group *group = a->groups;
+    while (group && strcmp(group->key, key) != 0)
+        group = group->next;
+    return group;
+}
+
+bool alerts_group_holds(struct alerts *a, struct item *item, int64_t now) {
+    AUTO_BUFFER struct buffer key = {0};
+    if (a->options.group_ms == 0 || !a->groups || item->alert.part > 0 ||
+        !key_of(&item->alert, &key))
+        return false;
+    const struct group *group = find(a, key.data);
+    if (!group || now >= group->sent_ms + group->wait_ms)
+        return false;
+    item->alert.next_ms = group->sent_ms + group->wait_ms;
+    alerts_set_phase(a, item, PHASE_LATER, false);
+    return true;
+}
+
+/* A pause as long as the last wait ends the storm. */
+static void note_message(struct alerts *a, const struct item *item, const char *key, int64_t now) {
+    bool many = item->rider_count > 0 && item->alert.priority != ALERT_CRITICAL;
+    struct group *group = find(a, key);
+    if (!group) {
+        group = memory_new(sizeof *group);
+        *group = (struct group){.next = a->groups, .key = text_copy(key)};
+        a->groups = group;
+    }
+    int64_t most = a->options.group_ms * WAIT_GROWS_TO, grown = group->wait_ms * 2;
+    bool storm = many && now < group->sent_ms + 2 * group->wait_ms;
+    group->wait_ms = !storm ? a->options.group_ms : grown < most ? grown : most;
+    if (many && a->windows[item->alert.priority].beyond > 0)
+        group->wait_ms = MORE_MS; /* a message did not hold them all: the others are on disk */
+    group->sent_ms = now;
+}
+
+static bool rides_with(const struct item *item, const char *wanted) {
+    AUTO_BUFFER struct buffer key = {0};
+    return item->alert.part == 0 && key_of(&item->alert, &key) && strcmp(key.data, wanted) == 0;
+}
+
+void alerts_group_gather(struct alerts *a, struct item *item, int64_t now,
+                         struct alerts_commands *commands) {
+    AUTO_BUFFER struct buffer key = {0};
+    must(item->rider_count == 0);
+    if (a->options.group_ms == 0 || item->alert.part > 0 || !key_of(&item->alert, &key))
+        return;
+    for (struct item *other = a->oldest[item->alert.priority], *newer; other; other = newer) {
+        newer = other->newer;
+        if (!rides_with(other, key.data))
+            continue;
+        item->riders = memory_grow(item->riders, item->rider_count + 1, sizeof *item->riders);
+        item->riders[item->rider_count++] = other;
+        other->alert.state = ALERT_SENDING;
+        alerts_set_phase(a, other, PHASE_RIDING, false);
+        alerts_save(a, other, commands);
+    }
+    note_message(a, item, key.data, now);
+}
+
+void alerts_group_sweep(struct alerts *a, int64_t now) {
+    for (struct group **place = &a->groups; *place;) {
+        struct group *group = *place;
+        if (now < group->sent_ms + 2 * group->wait_ms) {
+            place = &group->next;
+            continue;
+        }
+        *place = group->next;
+        free(group->key);
+        free(group);
+    }
+}
