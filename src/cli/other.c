@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* init, health, sim, top, names, version. */
-#include "base/buffer.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/hub_client.h"
 #include "wire/config.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -68,34 +65,6 @@ int command_init(const struct cli *cli) {
 
 /* ---- health ---- */
 
-static uint16_t hub_port(const struct cli *cli) {
-    if (cli->port)
-        return cli->port;
-    AUTO_PLACES struct places places = places_find(cli);
-    AUTO_FREE char *path = path_join(places.run, "hub.port");
-    AUTO_FREE char *text = NULL;
-    long port = file_read(path, 64, &text, NULL) == 0 ? strtol(text, NULL, 10) : 0;
-    return port > 0 && port <= UINT16_MAX ? (uint16_t)port : 8001;
-}
-
-static int fetch_health(uint16_t port, struct buffer *answer) {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    static const char request[] =
-        "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-    struct timeval limit = {.tv_sec = 5};
-    AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-        fd_write_all(fd, slice_of(request)) < 0)
-        return -errno;
-    char bytes[16384];
-    ssize_t n;
-    while ((n = read(fd, bytes, sizeof bytes)) > 0 && answer->size < 8 << 20)
-        buffer_add(answer, bytes, (size_t)n);
-    return n < 0 ? -errno : answer->size ? 0 : -EPIPE;
-}
-
 static int say_down(const struct cli *cli, uint16_t port, const char *why) {
     if (cli->json)
         printf("{\"status\":\"down\",\"port\":%u,\"error\":\"%s\"}\n", port, why);
@@ -105,29 +74,34 @@ static int say_down(const struct cli *cli, uint16_t port, const char *why) {
     return 1;
 }
 
+/* --port needs no config: a container asks itself. */
+static struct hub_peer peer_of(const struct cli *cli) {
+    struct hub_peer peer = {.port = cli->port, .wait_ms = 5000};
+    if (peer.port)
+        return peer;
+    AUTO_PLACES struct places places = places_find(cli);
+    peer.port = hub_port(cli, &places, 8001);
+    return peer;
+}
+
 int command_health(const struct cli *cli) {
-    uint16_t port = hub_port(cli);
-    AUTO_BUFFER struct buffer answer = {0};
-    int r = fetch_health(port, &answer);
-    if (r < 0)
-        return say_down(cli, port, strerror(-r));
-    const char *body = strstr(answer.data, "\r\n\r\n");
-    json_t *health = body ? json_loads(body + 4, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
-    const char *status = json_string_value(json_object_get(health, "status"));
-    if (!status) {
-        json_decref(health);
-        return say_down(cli, port, "the answer is not the hub's");
-    }
-    if (cli->json) {
-        AUTO_FREE char *text = json_dumps(health, JSON_COMPACT);
-        puts(text ? text : "{}");
-    } else {
-        puts(status);
+    AUTO_HUB struct hub_peer peer = peer_of(cli);
+    struct hub_answer answer;
+    int r = hub_ask(&peer, "/health", NULL, &answer);
+    const char *status = json_text(answer.body, "status");
+    if (r < 0 || !status[0]) {
+        json_decref(answer.body);
+        return say_down(cli, peer.port,
+                        r < 0 && r != -EPROTO ? strerror(-r) : "the answer is not the hub's");
     }
     int code = strcmp(status, "healthy") == 0    ? 0
                : strcmp(status, "degraded") == 0 ? cli->strict
                                                  : 1;
-    json_decref(health);
+    if (cli->json)
+        json_print(json_incref(answer.body));
+    else
+        puts(status);
+    json_decref(answer.body);
     return code;
 }
 
