@@ -18,15 +18,21 @@ struct cli {
     bool online;       /* check, doctor --online */
     char *from;        /* deploy --from; NULL: not given */
     bool replace;      /* up --replace */
-    int64_t lines;     /* logs -n, events -n */
+    int64_t lines;     /* logs -n, events -n, alerts -n */
     char *since;       /* logs --since */
     char *until;       /* logs --until */
     char *grep;        /* logs --grep */
     bool ignore_case;  /* logs -i */
     bool timestamps;   /* logs -t */
     uint16_t port;     /* health --port; 0: found by itself */
-    char **words;      /* what stands behind the command, NULL-ended */
-    bool nothing;      /* no command was given, nor --help */
+    char *priority;    /* alert --priority, ... */
+    char *title;
+    char *type;
+    char *service;
+    char *dedup_key;
+    char *state;  /* alerts --state */
+    char **words; /* what stands behind the command, NULL-ended */
+    bool nothing; /* no command was given, nor --help */
 };
 int command_init(const struct cli *cli);
 int command_up(const struct cli *cli);
@@ -40,6 +46,8 @@ int command_reload(const struct cli *cli);
 int command_upgrade(const struct cli *cli);
 int command_logs(const struct cli *cli);
 int command_events(const struct cli *cli);
+int command_alert(const struct cli *cli);
+int command_alerts(const struct cli *cli);
 int command_log_level(const struct cli *cli);
 int command_check(const struct cli *cli);
 int command_health(const struct cli *cli);

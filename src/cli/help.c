@@ -30,9 +30,10 @@ static void print_option(const struct command_option *option) {
         snprintf(letter, sizeof letter, "-%c,", option->letter);
     snprintf(name, sizeof name, "--%s%s%s", option->def.name, option->value ? " " : "",
              option->value ? option->value : "");
-    printf("  %s %-14s  ", letter, name);
     if (strlen(name) > 14)
-        printf("\n%22s", "");
+        printf("  %s %s\n%22s", letter, name, "");
+    else
+        printf("  %s %-14s  ", letter, name);
     print_wrapped(22, option->def.help);
 }
 

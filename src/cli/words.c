@@ -191,5 +191,11 @@ void command_line_deinit(struct cli *cli) {
     free(cli->since);
     free(cli->until);
     free(cli->grep);
+    free(cli->priority);
+    free(cli->title);
+    free(cli->type);
+    free(cli->service);
+    free(cli->dedup_key);
+    free(cli->state);
     free(cli->words);
 }

@@ -160,6 +160,7 @@ class WordsTests(CliCase):
                             ("restart", ["a"]), ("stop", ["a"]), ("doctor", []), ("upgrade", []),
                             ("log-level", []), ("reload", []), ("help", []),
                             ("version", []), ("health", []), ("logs", ["a"]), ("events", ["a"]),
+                            ("alert", ["hello"]), ("alerts", []),
                             ("down", []), ("health", [])):
             done = self.holdfast(name, *words, "--json", code=None)
             shown = [json.loads(line) for line in done.stdout.splitlines()]
@@ -436,6 +437,8 @@ class CompletionTests(CliCase):
         "help ev": ["events"],
         "up --re": ["--replace"],
         "status --str": [],
+        "alert --pr": ["--priority"],
+        "alerts --st": ["--state"],
     }
 
     def setUp(self):

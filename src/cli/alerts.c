@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* alerts: what became of them; once more; held back and let go. */
+#include "cli/alerts.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/screen.h"
+#include "model/alert.h"
+#include <errno.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+enum { LIST_USUAL = 20, PAGE = 100 };
+
+static const char *const states[] = {"waiting", "sending", "delivered", "failed", "unknown", NULL};
+
+typedef int act(const struct cli *cli, const struct hub_peer *hub);
+
+/* ---- the list, and one ---- */
+
+/* The newest of the hub's list, at most `count`, in its order; `state` may be NULL, `key` is the
+ * one member that is wanted, NULL: all. NULL after saying why; *ret_exit is then the exit code. */
+static json_t *fetch(const struct hub_peer *hub, const char *state, int64_t count, const char *key,
+                     int *ret_exit) {
+    json_t *all = json_array(), *alert;
+    int64_t before = INT64_MAX;
+    size_t got = PAGE, i;
+    for (; count > 0 && got == PAGE; count -= PAGE) {
+        AUTO_FREE char *path =
+            text_format("/v1/alerts?limit=%d&before=%lld%s%s", count < PAGE ? (int)count : PAGE,
+                        (long long)before, state ? "&state=" : "", state ? state : "");
+        json_t *answer = hub_call(hub, path, NULL, ret_exit);
+        json_t *page = json_object_get(answer, "alerts");
+        if (answer && !page)
+            *ret_exit = hub_say_no_answer(hub, -EPROTO, false);
+        if (!page) {
+            json_decref(answer);
+            json_decref(all);
+            return NULL;
+        }
+        got = json_array_size(page);
+        json_array_foreach(page, i, alert) {
+            before = json_number(alert, "id");
+            json_array_append(all, key ? json_object_get(alert, key) : alert);
+        }
+        json_decref(answer);
+    }
+    return all;
+}
+
+static int show_list(const struct cli *cli, const struct hub_peer *hub) {
+    int code = 0;
+    json_t *alerts = fetch(hub, cli->state, cli->lines ? cli->lines : LIST_USUAL, NULL, &code);
+    if (alerts && cli->json) {
+        json_print(json_pack("{s:O}", "alerts", alerts));
+    } else if (alerts) {
+        struct hub_answer health;
+        int r = hub_ask(hub, "/health", NULL, &health);
+        alerts_print_list(cli, alerts, r == 0 ? health.body : NULL);
+        json_decref(health.body);
+    }
+    json_decref(alerts);
+    return code;
+}
+
+static int show_each(const struct cli *cli, const struct hub_peer *hub) {
+    int code = 0;
+    for (char **word = cli->words; *word; word++) {
+        int r = 0;
+        AUTO_FREE char *path = text_format("/v1/alerts/%s", *word);
+        json_t *alert = hub_call(hub, path, NULL, &r);
+        if (alert && cli->json) {
+            json_print(json_incref(alert));
+        } else if (alert) {
+            printf("%s", word == cli->words ? "" : "\n");
+            alerts_print_one(alert);
+        }
+        json_decref(alert);
+        code = code ? code : r;
+    }
+    return code;
+}
+
+/* ---- replay ---- */
+
+/* What cannot be replayed is said and the next one tried, unless the next would end like it. */
+static int replay_list(const struct hub_peer *hub, const json_t *ids, json_t *done) {
+    int code = 0;
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        int r = 0;
+        long long id = json_integer_value(json_array_get(ids, i));
+        AUTO_FREE char *path = text_format("/v1/alerts/%lld/replay", id);
+        json_t *nothing = json_object(), *answer = hub_call(hub, path, nothing, &r);
+        json_decref(nothing);
+        json_decref(answer);
+        if (answer)
+            json_array_append_new(done, json_integer(id));
+        else
+            fprintf(stderr, "holdfast: alert %lld was not replayed\n", id);
+        code = code ? code : r;
+        if (r && r != EX_USAGE && r != EX_DATAERR)
+            break;
+    }
+    return code;
+}
+
+static json_t *ids_of_words(char *const *words) {
+    json_t *ids = json_array();
+    for (; *words; words++)
+        json_array_append_new(ids, json_integer(strtoll(*words, NULL, 10)));
+    return ids;
+}
+
+/* The oldest first, as they were meant to arrive. */
+static json_t *ids_of_failed(const struct hub_peer *hub, int *ret_exit) {
+    json_t *failed = fetch(hub, "failed", INT64_MAX, "id", ret_exit);
+    json_t *ids = json_array();
+    for (size_t i = json_array_size(failed); i > 0; i--)
+        json_array_append(ids, json_array_get(failed, i - 1));
+    json_decref(failed);
+    return ids;
+}
+
+static int replay(const struct cli *cli, const struct hub_peer *hub) {
+    int code = 0;
+    bool all = strcmp(cli->words[1], "failed") == 0;
+    json_t *ids = all ? ids_of_failed(hub, &code) : ids_of_words(cli->words + 1);
+    json_t *done = json_array();
+    bool asked = code == 0;
+    if (asked)
+        code = replay_list(hub, ids, done);
+    size_t count = json_array_size(done), wanted = json_array_size(ids);
+    if (asked && cli->json)
+        json_print(json_pack("{s:O}", "replayed", done));
+    else if (asked && wanted == 0)
+        puts("no alert has failed; nothing to replay");
+    else if (asked && count < wanted)
+        printf("%zu of %zu alerts replayed\n", count, wanted);
+    else if (asked)
+        printf("%zu alert%s replayed\n", count, count == 1 ? "" : "s");
+    json_decref(ids);
+    json_decref(done);
+    return code;
+}
+
+/* ---- breaker ---- */
+
+static int set_breaker(const struct cli *cli, const struct hub_peer *hub) {
+    int code = 0;
+    json_t *wish = json_pack("{s:s}", "state", cli->words[1]);
+    json_t *answer = hub_call(hub, "/v1/alerts/breaker", wish, &code);
+    json_decref(wish);
+    if (answer && cli->json)
+        json_print(json_incref(answer));
+    else if (answer)
+        puts(strcmp(cli->words[1], "open") == 0
+                 ? "the breaker is open: alerts wait until `holdfast alerts breaker closed`"
+                 : "the breaker is closed: alerts go out");
+    json_decref(answer);
+    return code;
+}
+
+/* ---- the words ---- */
+
+static bool is_id(const char *word) {
+    int64_t id;
+    return text_to_int(word, 1, INT64_MAX, &id) == 0;
+}
+
+static _Noreturn void refuse_word(const char *word, const char *expected,
+                                  const char *const *names) {
+    enum alert_state state;
+    const char *nearest = text_did_you_mean(word, names);
+    if (alert_state_from(word, &state) == 0)
+        fatal(EX_USAGE, "alerts: '%s' was found, expected %s; did you mean '--state %s'?", word,
+              expected, word);
+    if (nearest)
+        fatal(EX_USAGE, "alerts: '%s' was found, expected %s; did you mean '%s'?", word, expected,
+              nearest);
+    fatal(EX_USAGE, "alerts: '%s' was found, expected %s; `holdfast alerts --help`", word,
+          expected);
+}
+
+static act *choose_replay(char *const *words) {
+    static const char *const names[] = {"failed", NULL};
+    if (!words[0])
+        fatal(EX_USAGE, "replay what? ids of alerts, or 'failed' for all that failed");
+    if (strcmp(words[0], "failed") == 0 && !words[1])
+        return replay;
+    for (; *words; words++)
+        if (!is_id(*words))
+            refuse_word(*words, "ids of alerts, or 'failed' alone", names);
+    return replay;
+}
+
+static act *choose_breaker(char *const *words) {
+    static const char *const names[] = {"open", "closed", NULL};
+    if (!words[0])
+        fatal(EX_USAGE, "breaker how? 'open' holds all alerts back, 'closed' lets them go");
+    for (size_t i = 0; names[i]; i++)
+        if (strcmp(words[0], names[i]) == 0 && !words[1])
+            return set_breaker;
+    refuse_word(words[1] ? words[1] : words[0], "breaker open or breaker closed", names);
+}
+
+static act *choose(const struct cli *cli) {
+    static const char *const names[] = {"replay", "breaker", NULL};
+    char **words = cli->words;
+    if (!words[0])
+        return show_list;
+    if (cli->state || cli->lines)
+        fatal(EX_USAGE, "%s is of the list alone, not of 'alerts %s'",
+              cli->state ? "--state" : "--lines", words[0]);
+    if (strcmp(words[0], "replay") == 0)
+        return choose_replay(words + 1);
+    if (strcmp(words[0], "breaker") == 0)
+        return choose_breaker(words + 1);
+    for (; *words; words++)
+        if (!is_id(*words))
+            refuse_word(*words, "an id, replay or breaker", names);
+    return show_each;
+}
+
+static void check_state(const char *word) {
+    enum alert_state state;
+    if (!word || alert_state_from(word, &state) == 0)
+        return;
+    const char *nearest = text_did_you_mean(word, states);
+    fatal(EX_USAGE, "--state: '%s' was found, expected %s%s%s%s", word,
+          "waiting, sending, delivered, failed or unknown", nearest ? "; did you mean '" : "",
+          nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+int command_alerts(const struct cli *cli) {
+    check_state(cli->state);
+    act *chosen = choose(cli);
+    AUTO_PLACES struct places places = places_find(cli);
+    AUTO_HUB struct hub_peer hub = hub_find(cli, &places);
+    screen_init();
+    places_use_timezone(&places);
+    return chosen(cli, &hub);
+}
