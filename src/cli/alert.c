@@ -59,8 +59,8 @@ static char *stdin_text(void) {
 static json_t *alert_of(const struct cli *cli) {
     bool from_stdin = !cli->words[0] || (strcmp(cli->words[0], "-") == 0 && !cli->words[1]);
     AUTO_FREE char *text = from_stdin ? stdin_text() : words_text(cli->words);
-    char *fields[] = {text, cli->title, cli->type, cli->service, cli->dedup_key};
-    static const char *const names[] = {"text", "title", "type", "service", "dedup_key"};
+    char *fields[] = {text, cli->title, cli->type, cli->service, cli->dedup_key, cli->group};
+    static const char *const names[] = {"text", "title", "type", "service", "dedup_key", "group"};
     json_t *alert = json_object();
     json_object_set_new(alert, "priority", json_string(cli->priority ? cli->priority : "MEDIUM"));
     for (size_t i = 0; i < COUNT_OF(fields); i++) {

@@ -181,6 +181,7 @@ void alerts_print_one(const json_t *alert) {
     print_field("title", json_text(alert, "title"));
     print_field("type", json_text(alert, "type"));
     print_field("dedup key", json_text(alert, "dedup_key"));
+    print_field("group", json_text(alert, "group"));
     print_time(alert, "came", "created");
     print_time(alert, "next try", "next_try");
     print_time(alert, "ended", "ended");

@@ -30,6 +30,7 @@ struct cli {
     char *type;
     char *service;
     char *dedup_key;
+    char *group;
     char *state;  /* alerts --state */
     char **words; /* what stands behind the command, NULL-ended */
     bool nothing; /* no command was given, nor --help */

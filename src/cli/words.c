@@ -196,6 +196,7 @@ void command_line_deinit(struct cli *cli) {
     free(cli->type);
     free(cli->service);
     free(cli->dedup_key);
+    free(cli->group);
     free(cli->state);
     free(cli->words);
 }

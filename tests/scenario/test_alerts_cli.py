@@ -58,13 +58,13 @@ class SendTests(CliCase):
     def test_words_and_fields_arrive(self):
         self.start_both()
         number = self.accepted("-p", "high", "--title", "Nightly", "--service", "backup", "--type",
-                               "job", "--dedup-key", "k1", "backup", "failed", "--", "-5 files")
+                               "job", "--dedup-key", "k1", "--group", "g1", "backup", "failed", "--", "-5 files")
         self.assertEqual(number, 1)
         alert = self.wait_one(number, "delivered")
         self.assertEqual({key: alert[key] for key in ("priority", "title", "service", "type",
-                                                      "dedup_key", "text")},
+                                                      "dedup_key", "group", "text")},
                          {"priority": "HIGH", "title": "Nightly", "service": "backup",
-                          "type": "job", "dedup_key": "k1", "text": "backup failed -5 files"})
+                          "type": "job", "dedup_key": "k1", "group": "g1", "text": "backup failed -5 files"})
         self.assertIn("backup failed -5 files", self.bot_texts()[0])
         self.assertEqual(self.accepted("--dedup-key", "k1", "again"), number)
         self.assertEqual(self.one(self.accepted("plain"))["priority"], "MEDIUM")
