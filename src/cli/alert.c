@@ -24,13 +24,6 @@ static void check_priority(const char *word) {
           word, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-static char *words_text(char *const *words) {
-    struct buffer text = {0};
-    for (size_t i = 0; words[i]; i++)
-        buffer_print(&text, "%s%s", i ? " " : "", words[i]);
-    return buffer_take(&text);
-}
-
 /* What a program printed, whatever it is: a byte that is no text must not cost the alert. */
 static char *stdin_text(void) {
     AUTO_BUFFER struct buffer text = {0};
@@ -58,7 +51,7 @@ static char *stdin_text(void) {
 
 static json_t *alert_of(const struct cli *cli) {
     bool from_stdin = !cli->words[0] || (strcmp(cli->words[0], "-") == 0 && !cli->words[1]);
-    AUTO_FREE char *text = from_stdin ? stdin_text() : words_text(cli->words);
+    AUTO_FREE char *text = from_stdin ? stdin_text() : words_join(cli->words);
     char *fields[] = {text, cli->title, cli->type, cli->service, cli->dedup_key, cli->group};
     static const char *const names[] = {"text", "title", "type", "service", "dedup_key", "group"};
     json_t *alert = json_object();

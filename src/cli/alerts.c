@@ -11,7 +11,8 @@
 
 enum { LIST_USUAL = 20, PAGE = 100 };
 
-static const char *const states[] = {"waiting", "sending", "delivered", "failed", "unknown", NULL};
+static const char *const states[] = {"waiting", "sending",  "delivered", "failed",
+                                     "unknown", "silenced", NULL};
 
 typedef int act(const struct cli *cli, const struct hub_peer *hub);
 

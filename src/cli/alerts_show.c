@@ -53,7 +53,7 @@ static struct layout layout_of(const json_t *alerts) {
 static const char *colour_of(const char *word) {
     static const char *const colours[][2] = {
         {"CRITICAL", "31;1"}, {"HIGH", "33"},    {"delivered", "32"}, {"failed", "31;1"},
-        {"unknown", "33"},    {"waiting", "36"}, {"sending", "36"}};
+        {"unknown", "33"},    {"waiting", "36"}, {"sending", "36"},   {"silenced", "90"}};
     for (size_t i = 0; i < COUNT_OF(colours); i++)
         if (strcmp(word, colours[i][0]) == 0)
             return colours[i][1];

@@ -31,9 +31,11 @@ struct cli {
     char *service;
     char *dedup_key;
     char *group;
-    char *state;  /* alerts --state */
-    char **words; /* what stands behind the command, NULL-ended */
-    bool nothing; /* no command was given, nor --help */
+    char *duration; /* silence --for */
+    char *text;     /* silence --text */
+    char *state;    /* alerts --state */
+    char **words;   /* what stands behind the command, NULL-ended */
+    bool nothing;   /* no command was given, nor --help */
 };
 int command_init(const struct cli *cli);
 int command_up(const struct cli *cli);
@@ -49,6 +51,8 @@ int command_logs(const struct cli *cli);
 int command_events(const struct cli *cli);
 int command_alert(const struct cli *cli);
 int command_alerts(const struct cli *cli);
+int command_silence(const struct cli *cli);
+int command_silences(const struct cli *cli);
 int command_log_level(const struct cli *cli);
 int command_check(const struct cli *cli);
 int command_health(const struct cli *cli);
@@ -110,4 +114,5 @@ void places_use_timezone(const struct places *places);
 
 /* Folder of our own programs; the caller frees. */
 char *program_folder(void);
-bool colours_wanted(int fd); /* a terminal, and NO_COLOR is not set */
+char *words_join(char *const *words); /* with spaces; the caller frees */
+bool colours_wanted(int fd);          /* a terminal, and NO_COLOR is not set */

@@ -197,6 +197,15 @@ void command_line_deinit(struct cli *cli) {
     free(cli->service);
     free(cli->dedup_key);
     free(cli->group);
+    free(cli->duration);
+    free(cli->text);
     free(cli->state);
     free(cli->words);
+}
+
+char *words_join(char *const *words) {
+    struct buffer text = {0};
+    for (size_t i = 0; words[i]; i++)
+        buffer_print(&text, "%s%s", i ? " " : "", words[i]);
+    return buffer_take(&text);
 }

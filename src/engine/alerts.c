@@ -167,6 +167,7 @@ void alerts_drop_item(struct alerts *a, struct item *item) {
     a->item_count--;
     alert_deinit(&item->alert);
     free(item->riders);
+    free(item->key);
     free(item);
 }
 
@@ -184,7 +185,7 @@ void alerts_save(struct alerts *a, struct item *item, struct alerts_commands *co
 
 void alerts_end(struct alerts *a, struct item *item, enum alert_state state, const char *reason,
                 int64_t now, struct alerts_commands *commands) {
-    must(state == ALERT_DELIVERED || state == ALERT_FAILED || state == ALERT_UNKNOWN);
+    must(state >= ALERT_DELIVERED);
     if (reason)
         alerts_set_text(&item->alert.reason, reason);
     item->alert.state = state;
@@ -194,6 +195,7 @@ void alerts_end(struct alerts *a, struct item *item, enum alert_state state, con
     a->delivered += state == ALERT_DELIVERED;
     a->failed += state == ALERT_FAILED;
     a->unknown += state == ALERT_UNKNOWN;
+    a->silenced += state == ALERT_SILENCED;
     if (state == ALERT_DELIVERED)
         a->last_delivered_ms = now;
     alerts_set_phase(a, item, PHASE_ENDED, false);
@@ -207,6 +209,7 @@ struct alerts *alerts_new(const struct alerts_options *options) {
     a->chat = options->chat;
     a->dedup = dedup_new(options->dedup_ms, DEDUP_MAX);
     a->intakes_end = &a->intakes;
+    a->wishes_end = &a->wishes;
     return a;
 }
 
@@ -218,6 +221,7 @@ struct alerts *alerts_free(struct alerts *a) {
             alerts_drop_item(a, a->buckets[i]);
     alerts_drop_intakes(a);
     alerts_group_sweep(a, INT64_MAX);
+    alerts_silences_deinit(a);
     dedup_free(a->dedup);
     free(a->heap);
     free(a->problem);
@@ -230,6 +234,8 @@ void alerts_restore(struct alerts *a, const struct record *record, int64_t now) 
         a->id_last = record->id;
     if (record->kind == RECORD_CHAT && record->id == a->options.chat)
         a->chat = record->offset;
+    if (record->kind == RECORD_SILENCE)
+        alerts_silence_restore(a, record->silence);
     if (record->kind == RECORD_ALERTS_WAITING)
         alerts_window_restore(a, record);
     if (record->kind == RECORD_ALERT_SEEN)
@@ -314,12 +320,14 @@ static void on_timer(struct alerts *a, const struct alerts_event *event, int64_t
         struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
         command->ticket = ++a->tickets;
         records_add(&command->records, RECORD_ALERTS_DROP)->at_ms = now - a->options.keep_ms;
+        alerts_silences_sweep(a, now, commands);
     }
 }
 
 static void on_stored(struct alerts *a, const struct alerts_event *event, int64_t now,
                       struct alerts_commands *commands) {
-    if (!alerts_on_stored_intake(a, event, now, commands))
+    if (!alerts_on_stored_silence(a, event, commands) &&
+        !alerts_on_stored_intake(a, event, now, commands))
         alerts_on_stored_item(a, event, now, commands);
     if (a->unsaved > 0 && a->sweep_ms > now + RESAVE_MS)
         a->sweep_ms = now + RESAVE_MS;
@@ -356,6 +364,8 @@ static handler *const handlers[] = {
     [ALERTS_ON_REPLAY] = alerts_on_replay,
     [ALERTS_ON_OPEN] = on_open,
     [ALERTS_ON_CLOSED] = on_closed,
+    [ALERTS_ON_SILENCE] = alerts_on_silence,
+    [ALERTS_ON_UNSILENCE] = alerts_on_unsilence,
     [ALERTS_ON_LOADED] = alerts_on_loaded,
 };
 
@@ -405,6 +415,7 @@ void alerts_figures(const struct alerts *a, int64_t now, struct alerts_figures *
                                    .delivered = a->delivered,
                                    .failed = a->failed,
                                    .unknown = a->unknown,
+                                   .silenced = a->silenced,
                                    .refused = a->refused,
                                    .last_delivered_ms = a->last_delivered_ms,
                                    .breaker = a->breaker,

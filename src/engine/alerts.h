@@ -43,14 +43,17 @@ enum alerts_on {
     ALERTS_ON_REPLAY,  /* request, list[0]: one that has ended, as the store has it */
     ALERTS_ON_OPEN,    /* breaker by hand */
     ALERTS_ON_CLOSED,
-    ALERTS_ON_LOADED, /* priority, list, count, or r < 0: what a LOAD has found */
+    ALERTS_ON_SILENCE,   /* request, silence: id 0, starts and ends */
+    ALERTS_ON_UNSILENCE, /* request, id: it ends now */
+    ALERTS_ON_LOADED,    /* priority, list, count, or r < 0: what a LOAD has found */
 };
 struct alerts_event {
     enum alerts_on on;
     uint64_t request, ticket;
     int r;
     enum alert_priority priority;
-    const struct alert *list; /* copied */
+    const struct alert *list;      /* copied */
+    const struct silence *silence; /* copied */
     size_t count;
     int64_t id;
     enum gateway_outcome outcome;
@@ -96,14 +99,16 @@ void alerts_restore(struct alerts *alerts, const struct record *record, int64_t 
 void alerts_step(struct alerts *alerts, const struct alerts_event *event, int64_t now,
                  struct alerts_commands *commands);
 int64_t alerts_next_ms(const struct alerts *alerts, int64_t now); /* INT64_MAX: nothing is due */
-/* One that has not ended; borrowed until the next step. NULL: ask the store. */
+/* One that is held here; borrowed until the next step. NULL: ask the store. */
 const struct alert *alerts_live(const struct alerts *alerts, int64_t id);
 
+/* The newest first; borrowed until the next step. Those that have ended are kept for a day. */
+const struct silence *alerts_silences(const struct alerts *alerts, size_t *ret_count);
 int64_t alerts_chat(const struct alerts *alerts); /* where alerts go, after migrations */
 
 struct alerts_figures {
     size_t waiting[ALERT_PRIORITIES];
-    uint64_t accepted, duplicates, delivered, failed, unknown, refused; /* since this start */
+    uint64_t accepted, duplicates, delivered, failed, unknown, silenced, refused; /* since start */
     int64_t oldest_ms; /* created time of the oldest waiting one, 0: none */
     int64_t last_delivered_ms;
     int64_t probe_ms; /* when an open breaker lets one through, 0: closed */

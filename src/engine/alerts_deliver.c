@@ -77,7 +77,8 @@ void alerts_pump(struct alerts *a, int64_t now, struct alerts_commands *commands
         give_way(a);
     for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
         struct item *item = a->oldest[p];
-        while (item && a->active[p] == 0 && alerts_group_holds(a, item, now))
+        while (item && a->active[p] == 0 &&
+               (alerts_silence_ends(a, item, now, commands) || alerts_group_holds(a, item, now)))
             item = a->oldest[p];
         if (!item || a->active[p] > 0)
             continue;

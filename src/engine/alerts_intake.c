@@ -49,7 +49,7 @@ void alerts_forget_key(struct alerts *a, const struct alert *alert, int64_t now)
 
 void alerts_remember(struct alerts *a, const struct alert *alert, int64_t now) {
     AUTO_BUFFER struct buffer key = {0};
-    if (alert->state == ALERT_FAILED || alert->state == ALERT_UNKNOWN)
+    if (alert->state > ALERT_DELIVERED)
         return;
     if (now - alert->created_ms >= a->options.dedup_ms || !dedup_key_of(alert, &key) ||
         dedup_find(a->dedup, buffer_slice(&key), alert->created_ms) != 0)
@@ -71,7 +71,7 @@ static bool has_room(const struct alerts *a, const struct alerts_event *event,
     return true;
 }
 
-static void refuse(struct alerts *a, uint64_t request, int code, char *text, int64_t retry_after_s,
+void alerts_refuse(struct alerts *a, uint64_t request, int code, char *text, int64_t retry_after_s,
                    struct alerts_commands *commands) {
     a->refused++;
     if (request == 0) {
@@ -100,9 +100,21 @@ static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket,
     alert.state = ALERT_WAITING;
     alert.next_ms = now;
     alert.created_ms = a->newest_ms = now > a->newest_ms ? now : a->newest_ms;
+    AUTO_FREE char *silenced = alerts_silenced(a, from, now);
+    if (silenced) {
+        alert.state = ALERT_SILENCED;
+        alert.ended_ms = now;
+        alert.reason = silenced;
+        can_repeat = false; /* who sends it again later, means it */
+    }
+    records_add(records, RECORD_ALERT)->alert = alert_copy(&alert);
+    bool is_held = !silenced && alerts_window_has_room(a, alert.priority);
+    if (!is_held)
+        alert_without_texts(&alert); /* it will wait on disk */
     struct item *item = alerts_make_item(a, &alert, PHASE_INTAKE);
     item->ticket = ticket;
-    records_add(records, RECORD_ALERT)->alert = alert_copy(&alert);
+    if (!is_held && can_repeat)
+        item->key = text_copy(key.data);
     if (can_repeat)
         dedup_put(a->dedup, buffer_slice(&key), alert.id, now);
     return alert.id;
@@ -124,16 +136,18 @@ void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_
     enum alert_priority full;
     must(event->count > 0);
     if (!has_room(a, event, &full)) {
-        refuse(a, event->request, 503,
-               text_format("%zu %s alerts wait already; try again later, or send what is urgent "
-                           "as HIGH",
-                           alerts_waiting(a, full), alert_priority_name(full)),
-               RETRY_AFTER_S, commands);
+        alerts_refuse(
+            a, event->request, 503,
+            text_format("%zu %s alerts wait already; try again later, or send what is urgent "
+                        "as HIGH",
+                        alerts_waiting(a, full), alert_priority_name(full)),
+            RETRY_AFTER_S, commands);
         return;
     }
     struct intake *intake = add_intake(a, event->request, event->count);
     struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
     command->ticket = intake->ticket;
+    records_reserve(&command->records, event->count);
     for (size_t i = 0; i < event->count; i++)
         intake->ids[i] = take(a, &event->list[i], intake->ticket, now, &command->records);
 }
@@ -143,8 +157,8 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
     const struct alert *from = &event->list[0];
     struct intake *intake;
     if (from->state < ALERT_DELIVERED || alerts_item(a, from->id)) {
-        refuse(a, event->request, 409,
-               text_copy("this alert is still on its way; nothing to replay"), -1, commands);
+        alerts_refuse(a, event->request, 409,
+                      text_copy("this alert is still on its way; nothing to replay"), -1, commands);
         return;
     }
     struct alert alert = *from;
@@ -170,7 +184,9 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
 /* Not kept: as if it had never come. Whoever was answered with its id, must hear so too. */
 static void void_item(struct alerts *a, struct item *item) {
     AUTO_BUFFER struct buffer key = {0};
-    if (dedup_key_of(&item->alert, &key))
+    if (item->key)
+        buffer_add_text(&key, item->key);
+    if (item->key || dedup_key_of(&item->alert, &key))
         dedup_forget(a->dedup, buffer_slice(&key));
     for (struct intake *intake = a->intakes; intake; intake = intake->next)
         for (size_t i = 0; i < intake->count; i++)
@@ -184,11 +200,25 @@ static void settle_items(struct alerts *a, const struct intake *intake, bool kep
         if (!item || item->phase != PHASE_INTAKE || item->ticket != intake->ticket)
             continue;
         a->accepted += kept;
-        if (kept)
-            alerts_window_take(a, item);
-        else
+        bool is_silenced = item->alert.state == ALERT_SILENCED;
+        a->silenced += kept && is_silenced;
+        if (!kept)
             void_item(a, item);
+        else if (is_silenced)
+            alerts_drop_item(a, item);
+        else
+            alerts_window_take(a, item);
     }
+}
+
+void alerts_refuse_unkept(struct alerts *a, uint64_t request, int r,
+                          struct alerts_commands *commands) {
+    const char *why =
+        r == -ENOSPC ? "the disk of the data folder is full; nothing was accepted. Free space and "
+                       "send again"
+                     : "the store could not write; nothing was accepted. Send again, and see the "
+                       "hub's log";
+    alerts_refuse(a, request, r == -ENOSPC ? 507 : 503, text_copy(why), RETRY_AFTER_S, commands);
 }
 
 static void reply(struct alerts *a, struct intake *intake, int r,
@@ -200,16 +230,8 @@ static void reply(struct alerts *a, struct intake *intake, int r,
         command->request = intake->request;
         command->ids = TAKE(intake->ids);
         command->id_count = intake->count;
-    } else if (r == -ENOSPC) {
-        refuse(a, intake->request, 507,
-               text_copy("the disk of the data folder is full; nothing was accepted. Free space "
-                         "and send again"),
-               RETRY_AFTER_S, commands);
     } else {
-        refuse(a, intake->request, 503,
-               text_copy("the store could not write; nothing was accepted. Send again, and see "
-                         "the hub's log"),
-               RETRY_AFTER_S, commands);
+        alerts_refuse_unkept(a, intake->request, r, commands);
     }
 }
 

@@ -24,6 +24,7 @@ struct item {
     uint64_t ticket; /* of the last record written */
     size_t heap_at, bytes;
     struct breaker_permit permit;
+    char *key; /* of one that is not on disk yet and will wait there: its texts are not here */
     uint32_t migrations;
     struct item **riders; /* told in its message, rider_count of them */
     size_t rider_count;
@@ -35,6 +36,12 @@ struct intake {
     int64_t *ids;
     size_t count;
     bool failed; /* it named an alert as its duplicate that was not kept after all */
+};
+/* A silence on its way to the disk. */
+struct wish {
+    struct wish *next;
+    uint64_t request, ticket;
+    struct silence silence;
 };
 struct alerts {
     struct alerts_options options;
@@ -51,6 +58,10 @@ struct alerts {
         bool loading;
         uint32_t asked; /* how many */
     } windows[ALERT_PRIORITIES];
+    struct silence *silences; /* the newest first */
+    size_t silence_count;
+    int64_t silence_last; /* highest id */
+    struct wish *wishes, **wishes_end;
     struct group *groups; /* of which a message went out lately */
     int64_t load_ms;      /* after a load that failed: not before */
     int64_t newest_ms;    /* created_ms of the last one that came */
@@ -65,7 +76,7 @@ struct alerts {
     int64_t sweep_ms, drop_ms;
     size_t unsaved;
     char *problem;
-    uint64_t accepted, duplicates, delivered, failed, unknown, refused;
+    uint64_t accepted, duplicates, delivered, failed, unknown, silenced, refused;
     int64_t last_delivered_ms;
 };
 struct alerts_command *alerts_add(struct alerts_commands *commands, enum alerts_do what);
@@ -82,6 +93,22 @@ bool alerts_is_over(const struct alerts *a, const struct item *item, int64_t now
 void alerts_end_over(struct alerts *a, struct item *item, int64_t now,
                      struct alerts_commands *commands);
 
+/* alerts_silence.c */
+void alerts_silence_restore(struct alerts *a, const struct silence *silence);
+void alerts_on_silence(struct alerts *a, const struct alerts_event *event, int64_t now,
+                       struct alerts_commands *commands);
+void alerts_on_unsilence(struct alerts *a, const struct alerts_event *event, int64_t now,
+                         struct alerts_commands *commands);
+bool alerts_on_stored_silence(struct alerts *a, const struct alerts_event *event,
+                              struct alerts_commands *commands);
+/* Why it is not told, which the caller frees; NULL: it is. */
+char *alerts_silenced(const struct alerts *a, const struct alert *alert, int64_t now);
+/* It would be sent now, but is silenced: it ends. */
+bool alerts_silence_ends(struct alerts *a, struct item *item, int64_t now,
+                         struct alerts_commands *commands);
+void alerts_silences_sweep(struct alerts *a, int64_t now, struct alerts_commands *commands);
+void alerts_silences_deinit(struct alerts *a);
+
 /* alerts_group.c: many of one kind become few messages */
 /* Holds it back if its group was told of lately. */
 bool alerts_group_holds(struct alerts *a, struct item *item, int64_t now);
@@ -92,6 +119,8 @@ void alerts_group_sweep(struct alerts *a, int64_t now); /* forgets quiet ones; n
 
 /* alerts_window.c */
 void alerts_window_count(struct alerts *a, struct item *item, bool enters);
+/* False: a new one would wait on disk; those that come behind it, too. */
+bool alerts_window_has_room(const struct alerts *a, enum alert_priority priority);
 /* It is on disk: kept here if it is the next, else forgotten until it is. */
 void alerts_window_take(struct alerts *a, struct item *item);
 void alerts_window_restore(struct alerts *a, const struct record *record);
@@ -102,6 +131,11 @@ int64_t alerts_window_next_ms(const struct alerts *a); /* INT64_MAX: nothing is 
 size_t alerts_waiting(const struct alerts *a, enum alert_priority priority);
 
 /* alerts_intake.c */
+void alerts_refuse(struct alerts *a, uint64_t request, int code, char *text, int64_t retry_after_s,
+                   struct alerts_commands *commands); /* takes the text */
+/* What the disk said of a request, when it could not be kept. */
+void alerts_refuse_unkept(struct alerts *a, uint64_t request, int r,
+                          struct alerts_commands *commands);
 void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_t now,
                       struct alerts_commands *commands);
 void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_t now,

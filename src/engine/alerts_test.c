@@ -647,6 +647,24 @@ static void test_what_does_not_fit_waits_on_disk(void **state) {
     end(&b);
 }
 
+/* It is not kept: who sends it again is not told that it is a repeat. */
+static void test_one_that_the_disk_refused_is_no_first(void **state) {
+    struct bench b;
+    begin_with_window(&b, 2);
+    for (int i = 0; i < 2; i++)
+        accept(&b, ALERT_HIGH, "storm");
+    struct alert alert = alert_of(ALERT_HIGH, "again");
+    alert.dedup_key = (char *)"key";
+    stored(&b, intake(&b, &alert), 0, -ENOSPC);
+    assert_int_equal(must_find(&b, ALERTS_DO_REFUSE)->code, 507);
+    uint64_t ticket = intake(&b, &alert);
+    stored(&b, ticket, 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 4);
+    assert_int_equal(waiting(&b, ALERT_HIGH), 3);
+    assert_null(alerts_live(b.alerts, 4));
+    end(&b);
+}
+
 static void test_a_start_asks_for_what_waits(void **state) {
     struct bench b;
     begin(&b);
@@ -819,6 +837,81 @@ static void test_those_who_ride_share_the_fate(void **state) {
     end(&b);
 }
 
+/* ---- silences ---- */
+
+static int64_t silence(struct bench *b, struct silence silence) {
+    silence.starts_ms = b->now;
+    feed(b, (struct alerts_event){
+                .on = ALERTS_ON_SILENCE, .request = ++b->requests, .silence = &silence});
+    struct alerts_command *save = must_find(b, ALERTS_DO_PERSIST);
+    assert_int_equal(save->records.list[0].kind, RECORD_SILENCE);
+    assert_null(find(b, ALERTS_DO_ACCEPT)); /* on disk first */
+    stored(b, save->ticket, 0, 0);
+    return must_find(b, ALERTS_DO_ACCEPT)->ids[0];
+}
+
+static struct alert of_service(enum alert_priority priority, const char *service) {
+    struct alert alert = alert_of(priority, "is down");
+    alert.service = (char *)service;
+    return alert;
+}
+
+static void test_a_silence_ends_what_fits(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
+    struct alerts_figures figures;
+    begin(&b);
+    int64_t id = silence(&b, (struct silence){.ends_ms = b.now + 60000,
+                                              .service = (char *)"db*",
+                                              .comment = (char *)"new disk"});
+    struct alert alert = of_service(ALERT_HIGH, "db-main");
+    alert.dedup_key = (char *)"k";
+    stored(&b, intake(&b, &alert), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 1);
+    assert_null(find(&b, ALERTS_DO_QUEUE));
+    come(&b, &shell, of_service(ALERT_HIGH, "web"));
+    come(&b, &shell, of_service(ALERT_CRITICAL, "db-main")); /* is to be named */
+    assert_int_equal(shell.told, 2);
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.silenced, 1);
+    assert_int_equal(figures.waiting[ALERT_HIGH], 0);
+    b.now += 60000; /* over: the same again is no repeat of one that nobody was told of */
+    come(&b, &shell, alert);
+    assert_int_equal(shell.told, 3);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_UNSILENCE, .request = 9, .id = id + 1});
+    assert_int_equal(must_find(&b, ALERTS_DO_REFUSE)->code, 404);
+    end(&b);
+}
+
+static void test_a_silence_takes_what_waits_and_ends_early(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
+    begin(&b);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_OPEN});
+    come(&b, &shell, of_service(ALERT_HIGH, "db"));
+    come(&b, &shell, of_service(ALERT_HIGH, "web"));
+    int64_t id = silence(&b, (struct silence){.ends_ms = b.now + 600000, .service = (char *)"db"});
+    struct alerts_command *save = must_find(&b, ALERTS_DO_PERSIST);
+    assert_int_equal(save->records.list[0].alert.state, ALERT_SILENCED);
+    assert_string_equal(save->records.list[0].alert.reason, "silence 1");
+    answer_all(&b, &shell);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_CLOSED});
+    answer_all(&b, &shell);
+    assert_int_equal(shell.told, 1);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_UNSILENCE, .request = 9, .id = id});
+    answer_all(&b, &shell);
+    come(&b, &shell, of_service(ALERT_HIGH, "db"));
+    assert_int_equal(shell.told, 2);
+    size_t count;
+    assert_int_equal(alerts_silences(b.alerts, &count)->ends_ms, b.now);
+    assert_int_equal(count, 1);
+    b.now += 2 * 86400000;
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_TIMER});
+    alerts_silences(b.alerts, &count);
+    assert_int_equal(count, 0);
+    end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted_means_on_disk),
@@ -838,11 +931,14 @@ int main(void) {
         cmocka_unit_test(test_restart_knows_what_may_have_arrived),
         cmocka_unit_test(test_crashes_lose_nothing),
         cmocka_unit_test(test_what_does_not_fit_waits_on_disk),
+        cmocka_unit_test(test_one_that_the_disk_refused_is_no_first),
         cmocka_unit_test(test_a_start_asks_for_what_waits),
         cmocka_unit_test(test_a_replayed_one_goes_behind),
         cmocka_unit_test(test_a_storm_becomes_few_messages),
         cmocka_unit_test(test_other_kinds_are_not_held),
         cmocka_unit_test(test_those_who_ride_share_the_fate),
+        cmocka_unit_test(test_a_silence_ends_what_fits),
+        cmocka_unit_test(test_a_silence_takes_what_waits_and_ends_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

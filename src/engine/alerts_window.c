@@ -25,10 +25,17 @@ static struct alert_place place_of(const struct alert *alert) {
     return (struct alert_place){alert->created_ms, alert->id};
 }
 
+bool alerts_window_has_room(const struct alerts *a, enum alert_priority priority) {
+    const struct window *window = &a->windows[priority];
+    return window->beyond == 0 && !window->loading && a->waiting[priority] < a->options.window &&
+           window->bytes < WINDOW_BYTES_MAX;
+}
+
+/* Behind one that waits on disk all do: they go in the order in which they came. */
 void alerts_window_take(struct alerts *a, struct item *item) {
     struct window *window = &a->windows[item->alert.priority];
     bool is_next = window->beyond == 0 && !window->loading;
-    if (is_next && window->count < a->options.window && window->bytes < WINDOW_BYTES_MAX) {
+    if (is_next && item->alert.text && window->count < a->options.window) {
         window->last = place_of(&item->alert);
         alerts_set_phase(a, item, PHASE_READY, false);
     } else {

@@ -5,6 +5,7 @@
  *   hub_telegram.c the Bot API for consumers
  *   hub_gateway.c  carries out what the gateway engines say
  *   hub_alerts.c   the same for the alerts engine, and the API for alerts
+ *   hub_silences.c the API for silences
  *   hub_health.c   /, /ping, /health
  *   hub_keeper.c   the keeper's control socket: services, restarts
  * Nothing here decides; it asks an engine, carries the commands out in order, and feeds back what
@@ -146,6 +147,10 @@ void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, 
                const char *text, const char *dedup_key);
 /* The same for an event of the keeper: keeper_told() follows. */
 void hub_alert_event(struct hub *hub, const struct alert *alert, int64_t event);
+/* The number of a request that an ACCEPT with one id answers with `status`, a REFUSE otherwise. */
+uint64_t alerts_wait(struct http_request *request, int status);
+void hub_post_silences(struct hub *hub, struct http_request *request, const char *rest);
+void hub_get_silences(struct hub *hub, struct http_request *request, const char *rest);
 void hub_post_alerts(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_alerts(struct hub *hub, struct http_request *request, const char *rest);
 

@@ -17,6 +17,7 @@ struct alerts_ticket {
 struct intake_wait { /* a request that waits for its commit; its address is its number */
     struct http_request *request;
     bool one, replay;
+    int status;    /* of the good answer; 0: 202 */
     int64_t event; /* request NULL: of the keeper */
 };
 struct page_wait { /* a request that waits for the store's answer */
@@ -69,8 +70,14 @@ static void do_accept(struct hub *hub, struct alerts_command *command) {
         buffer_print(&body, "%s{\"id\":%lld}", i ? "," : "", (long long)command->ids[i]);
     if (!wait->one)
         buffer_add_text(&body, "]}");
-    http_respond_json(wait->request, 202, buffer_slice(&body));
+    http_respond_json(wait->request, wait->status ? wait->status : 202, buffer_slice(&body));
     free(wait);
+}
+
+uint64_t alerts_wait(struct http_request *request, int status) {
+    struct intake_wait *wait = memory_new(sizeof *wait);
+    *wait = (struct intake_wait){.request = request, .one = true, .status = status};
+    return (uint64_t)(uintptr_t)wait;
 }
 
 static void do_refuse(struct hub *hub, struct alerts_command *command) {
@@ -82,6 +89,7 @@ static void do_refuse(struct hub *hub, struct alerts_command *command) {
     }
     const char *title = command->code == 507   ? "Insufficient Storage"
                         : command->code == 409 ? "Conflict"
+                        : command->code == 404 ? "Not Found"
                                                : "Service Unavailable";
     hub_problem(wait->request, command->code, title, command->text, command->retry_after_s);
     free(wait);
@@ -356,7 +364,7 @@ void hub_get_alerts(struct hub *hub, struct http_request *request, const char *r
     }
     if (word && alert_state_from(word, &state) < 0) {
         hub_problem(request, 400, "Bad Request",
-                    "state is one of waiting, sending, delivered, failed, unknown", -1);
+                    "state is one of waiting, sending, delivered, failed, unknown, silenced", -1);
         return;
     }
     if (!int_query(request, "limit", PAGE_MAX, &limit) ||

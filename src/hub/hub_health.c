@@ -123,6 +123,14 @@ static void add_bots(struct hub *hub, int64_t now, struct totals *totals, struct
     buffer_add_text(body, "}");
 }
 
+static size_t silences_in_force(const struct hub *hub, int64_t now) {
+    size_t count = 0, in_force = 0;
+    const struct silence *list = alerts_silences(hub->alerts, &count);
+    for (size_t i = 0; i < count; i++)
+        in_force += now < list[i].ends_ms;
+    return in_force;
+}
+
 static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, struct buffer *body) {
     struct alerts_figures f;
     alerts_figures(hub->alerts, now, &f);
@@ -146,11 +154,13 @@ static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, stru
     add_ago(body, "last_delivered_ago", now, f.last_delivered_ms);
     buffer_print(body,
                  ",\"accepted\":%llu,\"duplicates\":%llu,\"delivered\":%llu,\"failed\":%llu,"
-                 "\"unknown\":%llu,\"refused\":%llu,\"breaker\":{\"state\":\"%s\",\"by_hand\":%s,"
+                 "\"unknown\":%llu,\"silenced\":%llu,\"refused\":%llu,\"silences\":%zu,\"breaker\":"
+                 "{\"state\":\"%s\",\"by_hand\":%s,"
                  "\"failures_in_row\":%u,\"successes\":%llu,\"failures\":%llu,\"opened\":%llu}}",
                  (unsigned long long)f.accepted, (unsigned long long)f.duplicates,
                  (unsigned long long)f.delivered, (unsigned long long)f.failed,
-                 (unsigned long long)f.unknown, (unsigned long long)f.refused,
+                 (unsigned long long)f.unknown, (unsigned long long)f.silenced,
+                 (unsigned long long)f.refused, silences_in_force(hub, now),
                  breaker_state_name(f.breaker.state), f.breaker.by_hand ? "true" : "false",
                  f.breaker.failures_in_row, (unsigned long long)f.breaker.successes,
                  (unsigned long long)f.breaker.failures, (unsigned long long)f.breaker.opened);

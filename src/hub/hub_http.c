@@ -93,6 +93,10 @@ static const struct route routes[] = {
     {"POST", "/v1/alerts/", hub_post_alerts},
     {"GET", "/v1/alerts", hub_get_alerts},
     {"GET", "/v1/alerts/", hub_get_alerts},
+    {"POST", "/v1/silences", hub_post_silences},
+    {"POST", "/v1/silences/", hub_post_silences},
+    {"DELETE", "/v1/silences/", hub_post_silences},
+    {"GET", "/v1/silences", hub_get_silences},
 };
 
 /* NULL: it does not fit. */

@@ -4,8 +4,8 @@
 #include <strings.h>
 
 static const char *const priority_names[ALERT_PRIORITIES] = {"CRITICAL", "HIGH", "MEDIUM", "LOW"};
-static const char *const state_names[ALERT_STATES] = {"waiting", "sending", "delivered", "failed",
-                                                      "unknown"};
+static const char *const state_names[ALERT_STATES] = {"waiting", "sending", "delivered",
+                                                      "failed",  "unknown", "silenced"};
 
 void alert_deinit(struct alert *alert) {
     free(alert->title);

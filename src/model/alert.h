@@ -11,8 +11,9 @@ enum alert_state {
     ALERT_DELIVERED, /* Telegram said so */
     ALERT_FAILED,    /* `reason` says why; kept, can be replayed */
     ALERT_UNKNOWN,   /* it may have arrived; not repeated */
+    ALERT_SILENCED,  /* somebody wished so; kept, can be replayed */
 };
-enum { ALERT_PRIORITIES = 4, ALERT_STATES = 5 };
+enum { ALERT_PRIORITIES = 4, ALERT_STATES = 6 };
 
 struct alert {
     int64_t id; /* from 1 */

@@ -6,18 +6,28 @@ void record_deinit(struct record *record) {
     free(record->consumer);
     free(record->body);
     alert_deinit(&record->alert);
+    if (record->silence)
+        silence_deinit(record->silence);
+    free(record->silence);
     if (record->trade && (record->kind == RECORD_OUTBOX || record->kind == RECORD_OUTBOX_DROP))
         outbox_deinit(&record->trade->outbox);
     free(record->trade);
 }
 
+void records_reserve(struct records *records, size_t count) {
+    if (records->capacity - records->count >= count)
+        return;
+    records->capacity = records->count + count;
+    records->list = memory_grow(records->list, records->capacity, sizeof *records->list);
+}
+
 struct record *records_add(struct records *records, enum record_kind kind) {
-    if (records->count == records->capacity) {
-        records->capacity = records->capacity ? records->capacity * 2 : 4;
-        records->list = memory_grow(records->list, records->capacity, sizeof *records->list);
-    }
+    if (records->count == records->capacity)
+        records_reserve(records, records->capacity ? records->capacity : 1);
     struct record *record = &records->list[records->count++];
     *record = (struct record){.kind = kind};
+    if (kind == RECORD_SILENCE)
+        record->silence = memory_new(sizeof *record->silence);
     if (kind >= RECORD_ORDER)
         record->trade = memory_new(sizeof *record->trade);
     return record;

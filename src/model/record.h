@@ -4,6 +4,7 @@
  * rebuild the engines. A record owns its texts. */
 #pragma once
 #include "model/alert.h"
+#include "model/silence.h"
 #include "model/trade.h"
 
 enum record_kind {
@@ -16,6 +17,8 @@ enum record_kind {
     RECORD_ALERT_CHANGE,   /* all but its texts; replaces */
     RECORD_ALERTS_DROP,    /* all ended before at_ms are let go */
     RECORD_CHAT,           /* chat `id` became chat `offset`; replaces */
+    RECORD_SILENCE,        /* `silence`; replaces the former one of its id */
+    RECORD_SILENCES_DROP,  /* all ended before at_ms are let go */
     RECORD_SEEN,           /* load only: highest alert id (in id) */
     RECORD_ALERT_SEEN,     /* load only: one that came a short time ago */
     RECORD_ALERTS_WAITING, /* load only: id many of alert.priority, at_ms: when the last one came */
@@ -57,6 +60,7 @@ struct record {
     char *body;     /* UPDATE: raw JSON */
     size_t body_bytes;
     struct alert alert;         /* ALERT, ALERT_CHANGE */
+    struct silence *silence;    /* SILENCE, else NULL; owned */
     struct trade_record *trade; /* ORDER and later, else NULL; owned */
 };
 void record_deinit(struct record *record);
@@ -64,7 +68,9 @@ struct records { /* start with {0} */
     struct record *list;
     size_t count, capacity;
 };
-/* Zeroed but kind, and `trade` where the kind has it. */
+/* Room for `count` more: the next ones cost no move. */
+void records_reserve(struct records *records, size_t count);
+/* Zeroed but kind, and `trade` or `silence` where the kind has it. */
 struct record *records_add(struct records *records, enum record_kind kind);
 void records_deinit(struct records *records);
 void records_move(struct records *to, struct records *from); /* behind those there; empties from */

@@ -27,7 +27,10 @@ static const char *const migrations[] = {
     "DROP INDEX alerts_by_state;"
     "CREATE INDEX alerts_open ON alerts(priority, created, id, state) WHERE state<2;"
     "CREATE INDEX alerts_ended ON alerts(state, id) WHERE state>=2;"
-    "ALTER TABLE alerts ADD COLUMN grouped TEXT;"};
+    "ALTER TABLE alerts ADD COLUMN grouped TEXT;"
+    "CREATE TABLE silences(id INTEGER PRIMARY KEY, starts INTEGER NOT NULL, ends INTEGER NOT NULL,"
+    "  priorities INTEGER NOT NULL, type TEXT, service TEXT, title TEXT, text TEXT, author TEXT,"
+    "  comment TEXT);"};
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2 };
 
 enum statement {
@@ -40,6 +43,8 @@ enum statement {
     ALERT_CHANGE,
     ALERTS_DROP,
     CHAT,
+    SILENCE,
+    SILENCES_DROP,
     STATEMENTS
 };
 static const char *const statements[STATEMENTS] = {
@@ -56,6 +61,8 @@ static const char *const statements[STATEMENTS] = {
     [ALERTS_DROP] = "DELETE FROM alerts WHERE id IN (SELECT id FROM (SELECT id, state, ended FROM"
                     " alerts ORDER BY id LIMIT 5000) WHERE state>=2 AND ended<?1)",
     [CHAT] = "INSERT OR REPLACE INTO chats VALUES(?1,?2)",
+    [SILENCE] = "INSERT OR REPLACE INTO silences VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+    [SILENCES_DROP] = "DELETE FROM silences WHERE ends<?1",
 };
 
 static void bind_alert(sqlite3_stmt *statement, const struct alert *alert) {
@@ -140,6 +147,25 @@ static int apply_chat(struct sqlite_backend *self, const struct record *record) 
     return sqlite_run(self, CHAT);
 }
 
+static int apply_silence(struct sqlite_backend *self, const struct record *record) {
+    sqlite3_stmt *statement = self->prepared[SILENCE];
+    const struct silence *silence = record->silence;
+    const char *const texts[] = {silence->type, silence->service, silence->title,
+                                 silence->text, silence->author,  silence->comment};
+    sqlite3_bind_int64(statement, 1, silence->id);
+    sqlite3_bind_int64(statement, 2, silence->starts_ms);
+    sqlite3_bind_int64(statement, 3, silence->ends_ms);
+    sqlite3_bind_int64(statement, 4, silence->priorities);
+    for (int i = 0; i < (int)COUNT_OF(texts); i++)
+        sqlite_bind_text(statement, 5 + i, texts[i]);
+    return sqlite_run(self, SILENCE);
+}
+
+static int apply_silences_drop(struct sqlite_backend *self, const struct record *record) {
+    sqlite3_bind_int64(self->prepared[SILENCES_DROP], 1, record->at_ms);
+    return sqlite_run(self, SILENCES_DROP);
+}
+
 static int apply(struct sqlite_backend *self, const struct record *record) {
     must(record->kind < RECORD_SEEN); /* RECORD_SEEN is only read */
     switch (record->kind) {
@@ -158,6 +184,10 @@ static int apply(struct sqlite_backend *self, const struct record *record) {
         return apply_drop(self, record);
     case RECORD_CHAT:
         return apply_chat(self, record);
+    case RECORD_SILENCE:
+        return apply_silence(self, record);
+    case RECORD_SILENCES_DROP:
+        return apply_silences_drop(self, record);
     default:
         break;
     }
@@ -274,6 +304,21 @@ static int read_chat(sqlite3_stmt *s, struct record *ret) {
     return 0;
 }
 
+static int read_silence(sqlite3_stmt *s, struct record *ret) {
+    ret->silence = memory_new(sizeof *ret->silence);
+    *ret->silence = (struct silence){.id = sqlite3_column_int64(s, 0),
+                                     .starts_ms = sqlite3_column_int64(s, 1),
+                                     .ends_ms = sqlite3_column_int64(s, 2),
+                                     .priorities = (unsigned)sqlite3_column_int64(s, 3),
+                                     .type = sqlite_text(s, 4),
+                                     .service = sqlite_text(s, 5),
+                                     .title = sqlite_text(s, 6),
+                                     .text = sqlite_text(s, 7),
+                                     .author = sqlite_text(s, 8),
+                                     .comment = sqlite_text(s, 9)};
+    return 0;
+}
+
 static int read_seen(sqlite3_stmt *s, struct record *ret) {
     ret->id = sqlite3_column_int64(s, 0);
     return 0;
@@ -297,6 +342,7 @@ static const struct sqlite_load loads[] = {
     {RECORD_CONSUMER, "SELECT * FROM consumers ORDER BY bot, slot", read_consumer},
     {RECORD_UPDATE, "SELECT * FROM updates ORDER BY bot, seq", read_update},
     {RECORD_CHAT, "SELECT * FROM chats", read_chat},
+    {RECORD_SILENCE, "SELECT * FROM silences ORDER BY id", read_silence},
     {RECORD_SEEN, "SELECT coalesce(max(id), 0) FROM alerts", read_seen},
     {RECORD_ALERTS_WAITING,
      "SELECT priority, count(*), max(created) FROM alerts INDEXED BY alerts_open"

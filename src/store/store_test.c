@@ -333,7 +333,7 @@ static void test_migration(void **state) {
     assert_int_equal(sqlite3_exec(old,
                                   "ALTER TABLE consumers DROP COLUMN ahead;"
                                   "DROP INDEX alerts_open; DROP INDEX alerts_ended;"
-                                  "ALTER TABLE alerts DROP COLUMN grouped;"
+                                  "ALTER TABLE alerts DROP COLUMN grouped; DROP TABLE silences;"
                                   "CREATE INDEX alerts_by_state ON alerts(state, id);"
                                   "INSERT INTO consumers VALUES('main','bot',3,41,1,5,1000);"
                                   "PRAGMA user_version=1",

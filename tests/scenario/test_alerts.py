@@ -127,6 +127,43 @@ class Alerts(HubCase):
         told_alone = self.get(self.url("hub", "/v1/alerts?state=waiting")).json["alerts"]
         self.assertEqual(told_alone, [])
 
+    def silence(self, status=201, **fields):
+        answer = harness.http("POST", self.url("hub", "/v1/silences"), fields, BEARER)
+        self.assertEqual(answer.status, status, answer)
+        return answer.json
+
+    def test_a_silence_outlives_the_hub_and_ends(self):
+        _, hub = self.start_both()
+        number = self.silence(**{"for": "1h", "service": "db*", "author": "ops", "comment": "new disk"})["id"]
+        quiet = self.alert("db is slow", service="db-main")
+        seen = self.wait_state(quiet, "silenced")
+        self.assertEqual(seen["reason"], f"silence {number} of ops: new disk")
+        hub.kill()
+        self.start_hub()
+        self.wait_state(self.alert("db is slow still", service="db-main"), "silenced")
+        self.wait_state(self.alert("web is slow", service="web"), "delivered")
+        self.wait_state(self.alert("db is lost", "CRITICAL", service="db-main"), "delivered")
+        silences = self.get(self.url("hub", "/v1/silences")).json["silences"]
+        self.assertEqual([(s["id"], s["state"], s["service"]) for s in silences], [(number, "active", "db*")])
+        health = self.get(self.url("hub", "/health")).json["alerts"]
+        self.assertEqual((health["silences"], health["silenced"]), (1, 1))
+        done = harness.http("DELETE", self.url("hub", f"/v1/silences/{number}"), None, BEARER)
+        self.assertEqual(done.status, 200, done)
+        self.assertEqual(self.get(self.url("hub", "/v1/silences")).json["silences"][0]["state"], "ended")
+        self.wait_state(self.alert("db is well", service="db-main"), "delivered")
+        again = harness.http("POST", self.url("hub", f"/v1/alerts/{quiet}/replay"), {}, BEARER)
+        self.assertEqual(again.status, 202, again)
+        self.wait_state(quiet, "delivered")
+
+    def test_silences_that_are_refused_say_what_to_change(self):
+        self.start_both()
+        self.assertIn("silence everything", self.silence(400, **{"for": "1h"})["detail"])
+        self.assertIn("how long", self.silence(400, service="db")["detail"])
+        answer = harness.http("POST", self.url("hub", "/v1/silences/77/end"), {}, BEARER)
+        self.assertEqual(answer.status, 404)
+        answer = harness.http("POST", self.url("hub", "/v1/silences"), {"for": "1h", "service": "db"})
+        self.assertEqual(answer.status, 401)
+
     def test_blocked_chat_ends_it_and_it_can_be_replayed(self):
         self.start_both()
         self.post(self.url("sim", "/sim/chats"), {"chat_id": 42, "state": "blocked"})

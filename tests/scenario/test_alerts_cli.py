@@ -391,5 +391,35 @@ class BreakerTests(CliCase):
         self.assertIn("timed out", waiting.stdout)
 
 
+class SilenceTests(CliCase):
+    def test_begin_list_and_end(self):
+        self.start_both()
+        self.assertIn("No silences", self.holdfast("silences").stdout)
+        said = self.holdfast("silence", "--service", "db*", "-p", "high", "--for", "2h", "new", "disk").stdout
+        self.assertEqual(said, "silence 1, for 2h; `holdfast silences end 1` ends it\n")
+        self.wait_one(self.accepted("-p", "HIGH", "--service", "db-main", "slow"), "silenced")
+        self.wait_one(self.accepted("--service", "db-main", "slow, but MEDIUM"), "delivered")
+        row = self.holdfast("silences").stdout.splitlines()[1]
+        self.assertRegex(row, r"^   1  active  \d{4}-\d\d-\d\d \d\d:\d\d  service db\*, HIGH: new disk \(")
+        self.assertEqual(self.holdfast("silences", "end", "1").stdout, "silence 1 has ended\n")
+        self.assertIn("   1  ended ", self.holdfast("silences").stdout)
+        self.wait_one(self.accepted("-p", "HIGH", "--service", "db-main", "slow again"), "delivered")
+        self.assertEqual(self.holdfast_json("silences")["silences"][0]["state"], "ended")
+        listed = self.alerts("--state", "silenced").stdout
+        self.assertIn("silence 1 of ", listed)
+
+    def test_wrong_words(self):
+        self.start_both()
+        for words, said in ((["silence", "--service", "db"], "how long?"),
+                            (["silences", "1"], "holdfast silences end ID"),
+                            (["silences", "end"], "which one?"), (["silences", "end", "x"], "not the number")):
+            self.assertIn(said, self.holdfast(*words, code=64).stderr)
+        for words, said in ((["silence", "--for", "2h"], "silence everything"),
+                            (["silence", "--for", "soon", "--service", "db"], 'such as "30m"'),
+                            (["silence", "--for", "2h", "-p", "urgent"], "CRITICAL, HIGH, MEDIUM, LOW")):
+            self.assertIn(said, self.holdfast(*words, code=65).stderr)
+        self.assertIn("no silence with this id", self.holdfast("silences", "end", "7", code=64).stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

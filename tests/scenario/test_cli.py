@@ -161,6 +161,7 @@ class WordsTests(CliCase):
                             ("log-level", []), ("reload", []), ("help", []),
                             ("version", []), ("health", []), ("logs", ["a"]), ("events", ["a"]),
                             ("alert", ["hello"]), ("alerts", []),
+                            ("silence", ["--for", "1h", "--service", "a"]), ("silences", []),
                             ("down", []), ("health", [])):
             done = self.holdfast(name, *words, "--json", code=None)
             shown = [json.loads(line) for line in done.stdout.splitlines()]
