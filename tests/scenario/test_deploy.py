@@ -70,11 +70,11 @@ class DeployCase(harness.Case):
         except OSError:
             return b""
 
-    def kill_at(self, step, *words):
-        """kill -9 of the command once its note says `step`; the service must not notice."""
+    def kill_at(self, step, *words, when=lambda: True):
+        """kill -9 of the command once its note says `step`, and `when`; the service must not notice."""
         program = self.start("holdfast", "deploy", "-c", self.config, "--run", self.run_folder,
                              "app", *words)
-        self.wait(f"step {step}", lambda: self.note() and self.note()["step"] == step, 60)
+        self.wait(f"step {step}", lambda: self.note() and self.note()["step"] == step and when(), 60)
         program.kill()
 
 
@@ -216,11 +216,11 @@ class GitTests(DeployCase):
     def test_one_at_a_time_and_killed_at_each_step(self):
         """pull and check wait for a file, so that there is a moment to kill in."""
         wait = "while [ ! -e {0}/go ]; do sleep 0.05; done".format(self.folder)
-        self.up_app(pull=["sh", "-c", f"git pull -q --ff-only && {wait}"],
+        self.up_app(pull=["sh", "-c", f"touch {self.folder}/pulls && git pull -q --ff-only && {wait}"],
                     check=["sh", "-c", wait])
         one, pid, go = self.head(), self.pids()["app"], self.folder / "go"
         two = self.publish("two")
-        self.kill_at("pull")
+        self.kill_at("pull", when=(self.folder / "pulls").exists)  # the note comes before it
         self.assertEqual(self.pids()["app"], pid)
         # What was begun ends by itself, and nobody else begins before.
         self.assertIn("under way", self.deploy_app(code=75).stderr)
