@@ -28,6 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PYTHON = "/usr/bin/python3"
 MODULE_SECONDS = 420
 WORKERS = 3  # modules at once: most of their time they wait
+CORES = os.cpu_count() or 2
 LONG_MODULES = ("test_stack", "test_trader_kills")  # begun first
 # With the programs as they are installed: they start services in another way (anchor_clone.c).
 PLAIN_MODULES = ("test_services", "test_isolation", "test_kills", "test_keeper_places")
@@ -129,10 +130,22 @@ def meson_suite(tally, folder, suite):
         tally.add(name, *count_cmocka(text, good), text)
 
 
-def unittest_module(tally, folder, module, env=None, how=""):
-    """One module in a process of its own. A skipped test has not passed: it is not counted."""
+def tests_of(folder, module):
+    """Names of its tests, as unittest takes them."""
+    names, case = [], ""
+    for kind, name in re.findall(r"^(class|    def) (\w+)", (folder / f"{module}.py").read_text(), re.M):
+        if kind == "class":
+            case = name
+        elif name.startswith("test_"):
+            names.append(f"{module}.{case}.{name}")
+    return names
+
+
+def unittest_module(tally, folder, module, env=None, how="", tests=()):
+    """One module, or these of its tests, in a process of its own. A skipped test has not passed: it is not
+    counted."""
     start = time.monotonic()
-    code, output = run([PYTHON, "-W", "ignore", "-m", "unittest", "-v", module],
+    code, output = run([PYTHON, "-W", "ignore", "-m", "unittest", "-v", *(tests or [module])],
                        seconds=MODULE_SECONDS, env=env, cwd=folder)
     ran = re.search(r"^Ran (\d+) test", output, re.M)
     counts = {name: int(number) for name, number in
@@ -176,7 +189,7 @@ def part_fuzz(tally):
     if not build(tally, "build-fuzz", options, targets, env={"CC": "clang"}):
         return
     seconds = int(os.environ.get("FUZZ_SECONDS", "8"))
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
         list(pool.map(lambda name: run_fuzzer(tally, name, seconds), fuzzers))
 
 
@@ -257,8 +270,12 @@ def part_world(tally):
         print("  " + (output.strip().splitlines() or ["no output"])[-1])
         tally.add(f"{name} ({time.monotonic() - start:.0f} s)", count if code == 0 else 0,
                   int(code != 0), output)
-    unittest_module(tally, ROOT / "tests" / "world", "plants",
-                    {"HOLDFAST_BUILD": str(ROOT / "build-test")})
+    folder = ROOT / "tests" / "world"
+    tests = tests_of(folder, "plants")
+    with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+        list(pool.map(lambda first: unittest_module(
+            tally, folder, "plants", {"HOLDFAST_BUILD": str(ROOT / "build-test")},
+            f"{first + 1} of {CORES}", tests[first::CORES]), range(CORES)))
 
 
 def main():
