@@ -51,7 +51,9 @@ extern bool anchor_ignored[NSIG];
  * room for it. */
 pid_t anchor_start(const struct launch_body *body, const char *strings);
 
-/* anchor_clone.c: calls `call` in a new process, in the cgroup of the descriptor unless that is -1,
+/* anchor_clone.c: CLONE_FILES where a child may begin with our descriptors, else 0. */
+unsigned long long anchor_descriptors_flag(void);
+/* Calls `call` in a new process, in the cgroup of the descriptor unless that is -1,
  * and comes back once it has run exec or has ended: until then it shares our memory. `call` never
  * returns. Its id, or -1 and errno (ENOSYS: not on this machine). */
 pid_t anchor_clone(int cgroup_fd, void (*call)(void *), void *context);

@@ -25,11 +25,10 @@ static _Noreturn void give_up(const char *what, const char *object, int error) {
     _exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
 }
 
-/* Our descriptors may still be the anchor's own. Of its thousands only the first three are copied.
- */
+/* Our descriptors are still the anchor's own. Of its thousands only the first three are copied. */
 static void leave_descriptors(void) {
-    if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0)
-        unshare(CLONE_FILES); /* the rest closes at exec */
+    if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0 && unshare(CLONE_FILES) < 0)
+        _exit(EXIT_CANNOT_RUN); /* whatever we did to them now, the anchor would suffer */
 }
 
 /* The FIFO is opened for reading and writing: without a reader a write then waits or fills the
@@ -126,7 +125,8 @@ static void enter_cgroup(const char *folder) {
 struct child {
     const struct launch_body *body;
     const char *strings;
-    bool in_cgroup; /* born there */
+    bool in_cgroup;          /* born there */
+    bool shares_descriptors; /* with the anchor */
 };
 
 /* Becomes the service, or ends with 126 or 127 after saying why on its log. */
@@ -139,7 +139,8 @@ static _Noreturn void become(const struct child *child) {
     const char *folder = next_string(&strings);
     const char *log = next_string(&strings);
     const char *cgroup = next_string(&strings);
-    leave_descriptors();
+    if (child->shares_descriptors)
+        leave_descriptors();
     setsid();
     take_streams(log);
     if (cgroup[0] && !child->in_cgroup)
@@ -176,7 +177,7 @@ static const char *cgroup_of(const char *strings) {
 }
 
 static pid_t fork_in_cgroup(int cgroup_fd) {
-    struct clone_args arguments = {.flags = CLONE_INTO_CGROUP | CLONE_FILES,
+    struct clone_args arguments = {.flags = CLONE_INTO_CGROUP | anchor_descriptors_flag(),
                                    .exit_signal = SIGCHLD,
                                    .cgroup = (unsigned)cgroup_fd};
     return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
@@ -189,14 +190,17 @@ static pid_t fork_in_cgroup(int cgroup_fd) {
 pid_t anchor_start(const struct launch_body *body, const char *strings) {
     const char *cgroup = cgroup_of(strings);
     AUTO_FD int fd = cgroup[0] ? open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    struct child child = {.body = body, .strings = strings, .in_cgroup = fd >= 0};
+    struct child child = {.body = body,
+                          .strings = strings,
+                          .in_cgroup = fd >= 0,
+                          .shares_descriptors = anchor_descriptors_flag() != 0};
     pid_t pid = -1;
     if (body->exec_is_quick && !body->change_user && body->limits[LAUNCH_NICE] == LAUNCH_INHERITED)
         pid = anchor_clone(fd, become_called, &child);
     if (pid < 0 && fd >= 0)
         pid = fork_in_cgroup(fd);
     if (pid < 0) {
-        child.in_cgroup = false;
+        child.in_cgroup = child.shares_descriptors = false;
         pid = fork();
     }
     if (pid == 0)

@@ -6,7 +6,9 @@
 #include "anchor/anchor.h"
 #include <errno.h>
 #include <linux/sched.h>
+#include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -68,9 +70,21 @@ static long clone_and_call(const struct clone_args *arguments, void (*call)(void
 }
 #endif
 
+/* Kernels before 6.11, unless mended since, leave descriptors from 64 on marked as taken in a table
+ * that was left by close_range(): a service could then open no 65th file. */
+unsigned long long anchor_descriptors_flag(void) {
+    static int sound = -1;
+    struct utsname system;
+    int major = 0, minor = 0;
+    if (sound < 0)
+        sound = uname(&system) == 0 && sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
+                (major > 6 || (major == 6 && minor >= 11));
+    return sound ? CLONE_FILES : 0;
+}
+
 pid_t anchor_clone(int cgroup_fd, void (*call)(void *), void *context) {
     static char stack[64 * 1024] __attribute__((aligned(16)));
-    struct clone_args arguments = {.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES,
+    struct clone_args arguments = {.flags = CLONE_VM | CLONE_VFORK | anchor_descriptors_flag(),
                                    .exit_signal = SIGCHLD,
                                    .stack = (uintptr_t)stack,
                                    .stack_size = sizeof stack};

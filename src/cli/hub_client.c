@@ -132,7 +132,7 @@ static int receive(int fd, int64_t end_ms, struct buffer *ret) {
     for (;;) {
         struct pollfd ready = {.fd = fd, .events = POLLIN};
         int64_t left = end_ms - clock_ms();
-        int r = left > 0 ? poll(&ready, 1, (int)left) : 0;
+        int r = poll(&ready, 1, left > 0 ? (int)left : 0); /* what is there already is read */
         if (r == 0)
             return -ETIMEDOUT;
         ssize_t n = r < 0 ? -1 : read(fd, bytes, sizeof bytes);

@@ -381,6 +381,10 @@ int64_t alerts_next_ms(const struct alerts *a, int64_t now) {
     int64_t next = a->drop_ms, load = alerts_window_next_ms(a);
     if (load < next)
         next = load;
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
+        if (alerts_group_blocks(a, (enum alert_priority)p) && a->windows[p].release_ms > now &&
+            a->windows[p].release_ms < next)
+            next = a->windows[p].release_ms;
     if (a->item_count == 0)
         return next;
     if (a->sweep_ms < next)

@@ -76,6 +76,7 @@ void alerts_pump(struct alerts *a, int64_t now, struct alerts_commands *commands
         breaker_next_ms(&a->breaker, &a->options.breaker, now) <= now)
         give_way(a);
     for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
+        alerts_group_release(a, (enum alert_priority)p, now);
         struct item *item = a->oldest[p];
         while (item && a->active[p] == 0 &&
                (alerts_silence_ends(a, item, now, commands) || alerts_group_holds(a, item, now)))
@@ -103,6 +104,10 @@ void alerts_on_turn(struct alerts *a, const struct alerts_event *event, int64_t 
         cancel(event->id, commands);
         return;
     }
+    if (alerts_silence_ends(a, item, now, commands)) { /* since it asked */
+        cancel(event->id, commands);
+        return;
+    }
     item->permit = breaker_ask(&a->breaker, &a->options.breaker, now);
     if (!item->permit.granted || now < a->pause_until) {
         if (item->permit.granted)
@@ -113,6 +118,7 @@ void alerts_on_turn(struct alerts *a, const struct alerts_event *event, int64_t 
     }
     item->alert.state = ALERT_SENDING;
     alerts_set_phase(a, item, PHASE_SAVING, false);
+    item->tried = true;
     alerts_group_gather(a, item, now, commands);
     alerts_save(a, item, commands); /* last: when it is on disk, all are */
 }
@@ -220,7 +226,7 @@ static void on_answer(struct alerts *a, struct item *item, const struct alerts_e
     case TELEGRAM_OK:
     case TELEGRAM_BENIGN:
         item->alert.part++;
-        if (event->more && item->rider_count == 0)
+        if (event->more)
             again(a, item, 0, NULL, commands);
         else
             alerts_end(a, item, ALERT_DELIVERED, NULL, now, commands);
@@ -242,9 +248,15 @@ static void on_answer(struct alerts *a, struct item *item, const struct alerts_e
     case TELEGRAM_TRANSIENT:
         used_up(a, item, event->description, now, commands);
         return;
-    case TELEGRAM_CHAT_GONE:
     case TELEGRAM_TOO_LONG:
     case TELEGRAM_BAD_REQUEST:
+        if (item->in_group) { /* one line may be to blame for all */
+            item->alone = true;
+            again(a, item, 0, event->description, commands);
+            return;
+        }
+        break;
+    case TELEGRAM_CHAT_GONE:
     case TELEGRAM_BAD_TOKEN:
         break;
     }
@@ -259,9 +271,12 @@ static void follow(struct alerts *a, struct item *item, const struct alerts_even
     typedef void follower(struct alerts *, struct item *, const struct alerts_event *, int64_t,
                           struct alerts_commands *);
     follower *each = event->outcome == GATEWAY_ANSWERED ? on_answer : on_unanswered;
+    struct alerts_event of_each = *event;
+    if (item->rider_count > 0)
+        of_each.more = false; /* they were told whole, in a line */
     for (size_t i = item->rider_count; i-- > 0;)
-        each(a, item->riders[i], event, now, commands);
-    each(a, item, event, now, commands);
+        each(a, item->riders[i], &of_each, now, commands);
+    each(a, item, &of_each, now, commands);
     item->rider_count = 0;
 }
 
@@ -286,5 +301,7 @@ void alerts_on_sent(struct alerts *a, const struct alerts_event *event, int64_t 
     }
     if (result == BREAKER_FAILURE)
         way_failed(a, event->description, now);
+    if (result == BREAKER_SUCCESS)
+        alerts_group_told(a, item, now);
     follow(a, item, event, now, commands);
 }

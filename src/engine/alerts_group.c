@@ -31,56 +31,84 @@ static struct group *find(const struct alerts *a, const char *key) {
 
 bool alerts_group_holds(struct alerts *a, struct item *item, int64_t now) {
     AUTO_BUFFER struct buffer key = {0};
-    if (a->options.group_ms == 0 || !a->groups || item->alert.part > 0 ||
-        !key_of(&item->alert, &key))
+    if (a->options.group_ms == 0 || !a->groups || item->tried || item->alone ||
+        item->alert.part > 0 || !key_of(&item->alert, &key))
         return false;
     const struct group *group = find(a, key.data);
     if (!group || now >= group->sent_ms + group->wait_ms)
         return false;
     item->alert.next_ms = group->sent_ms + group->wait_ms;
+    item->held = true;
     alerts_set_phase(a, item, PHASE_LATER, false);
     return true;
 }
 
+bool alerts_group_blocks(const struct alerts *a, enum alert_priority priority) {
+    const struct window *window = &a->windows[priority];
+    return window->beyond > 0 && window->count > 0 && !a->oldest[priority] &&
+           a->active[priority] == 0;
+}
+
+void alerts_group_release(struct alerts *a, enum alert_priority priority, int64_t now) {
+    struct window *window = &a->windows[priority];
+    if (!alerts_group_blocks(a, priority) || now < window->release_ms)
+        return;
+    window->release_ms = now + MORE_MS;
+    for (size_t i = a->heap_count; i-- > 0;) {
+        struct item *item = i < a->heap_count ? a->heap[i] : NULL;
+        if (!item || item->alert.priority != priority || !item->held)
+            continue;
+        item->held = false;
+        item->tried = true;
+        alerts_set_phase(a, item, PHASE_READY, false);
+        i = a->heap_count; /* the heap has changed */
+    }
+}
+
 /* A pause as long as the last wait ends the storm. */
-static void note_message(struct alerts *a, const struct item *item, const char *key, int64_t now) {
+void alerts_group_told(struct alerts *a, const struct item *item, int64_t now) {
+    AUTO_BUFFER struct buffer key = {0};
+    if (a->options.group_ms == 0 || item->alert.part > 0 || !key_of(&item->alert, &key))
+        return;
     bool many = item->rider_count > 0 && item->alert.priority != ALERT_CRITICAL;
-    struct group *group = find(a, key);
+    struct group *group = find(a, key.data);
     if (!group) {
         group = memory_new(sizeof *group);
-        *group = (struct group){.next = a->groups, .key = text_copy(key)};
+        *group = (struct group){.next = a->groups, .key = text_copy(key.data)};
         a->groups = group;
     }
     int64_t most = a->options.group_ms * WAIT_GROWS_TO, grown = group->wait_ms * 2;
     bool storm = many && now < group->sent_ms + 2 * group->wait_ms;
     group->wait_ms = !storm ? a->options.group_ms : grown < most ? grown : most;
-    if (many && a->windows[item->alert.priority].beyond > 0)
-        group->wait_ms = MORE_MS; /* a message did not hold them all: the others are on disk */
     group->sent_ms = now;
 }
 
 static bool rides_with(const struct item *item, const char *wanted) {
     AUTO_BUFFER struct buffer key = {0};
-    return item->alert.part == 0 && key_of(&item->alert, &key) && strcmp(key.data, wanted) == 0;
+    return item->alert.part == 0 && !item->alone && key_of(&item->alert, &key) &&
+           strcmp(key.data, wanted) == 0;
 }
 
 void alerts_group_gather(struct alerts *a, struct item *item, int64_t now,
                          struct alerts_commands *commands) {
     AUTO_BUFFER struct buffer key = {0};
     must(item->rider_count == 0);
-    if (a->options.group_ms == 0 || item->alert.part > 0 || !key_of(&item->alert, &key))
+    item->in_group = false;
+    if (a->options.group_ms == 0 || item->alone || item->alert.part > 0 ||
+        !key_of(&item->alert, &key))
         return;
     for (struct item *other = a->oldest[item->alert.priority], *newer; other; other = newer) {
         newer = other->newer;
-        if (!rides_with(other, key.data))
+        if (!rides_with(other, key.data) || alerts_silence_ends(a, other, now, commands))
             continue;
         item->riders = memory_grow(item->riders, item->rider_count + 1, sizeof *item->riders);
         item->riders[item->rider_count++] = other;
+        other->tried = other->in_group = item->in_group = true;
+        item->alert.plain |= other->alert.plain;
         other->alert.state = ALERT_SENDING;
         alerts_set_phase(a, other, PHASE_RIDING, false);
         alerts_save(a, other, commands);
     }
-    note_message(a, item, key.data, now);
 }
 
 void alerts_group_sweep(struct alerts *a, int64_t now) {

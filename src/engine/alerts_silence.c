@@ -47,9 +47,12 @@ static void save(struct alerts *a, const struct silence *silence, uint64_t reque
 void alerts_on_silence(struct alerts *a, const struct alerts_event *event, int64_t now,
                        struct alerts_commands *commands) {
     struct silence silence = *event->silence; /* texts borrowed */
-    if (a->silence_count >= SILENCES_MAX) {
-        alerts_refuse(a, event->request, 503, text_copy("there are 1000 silences already"), -1,
-                      commands);
+    size_t in_force = 0;
+    for (size_t i = 0; i < a->silence_count; i++)
+        in_force += now < a->silences[i].ends_ms;
+    if (in_force >= SILENCES_MAX) {
+        alerts_refuse(a, event->request, 503,
+                      text_copy("there are 1000 silences already; end some of them"), -1, commands);
         return;
     }
     silence.id = ++a->silence_last;
@@ -115,7 +118,7 @@ bool alerts_silence_ends(struct alerts *a, struct item *item, int64_t now,
 void alerts_silences_sweep(struct alerts *a, int64_t now, struct alerts_commands *commands) {
     size_t kept = 0;
     for (size_t i = 0; i < a->silence_count; i++)
-        if (a->silences[i].ends_ms < now - KEPT_MS)
+        if (i > 0 && a->silences[i].ends_ms < now - KEPT_MS) /* the newest keeps its number taken */
             silence_deinit(&a->silences[i]);
         else
             a->silences[kept++] = a->silences[i];

@@ -26,6 +26,9 @@ struct item {
     struct breaker_permit permit;
     char *key; /* of one that is not on disk yet and will wait there: its texts are not here */
     uint32_t migrations;
+    bool tried;           /* its group holds it back no more */
+    bool held;            /* ... does, until alert.next_ms */
+    bool in_group, alone; /* its message tells of others; a group's was refused, so never again */
     struct item **riders; /* told in its message, rider_count of them */
     size_t rider_count;
     bool unsaved; /* the disk refused its last record: written again later */
@@ -55,6 +58,7 @@ struct alerts {
         size_t count, bytes;     /* held here */
         size_t beyond;           /* wait on disk only, behind `last` */
         struct alert_place last; /* of the last one that was held here */
+        int64_t release_ms;      /* of those held back, to make room: not before */
         bool loading;
         uint32_t asked; /* how many */
     } windows[ALERT_PRIORITIES];
@@ -112,6 +116,11 @@ void alerts_silences_deinit(struct alerts *a);
 /* alerts_group.c: many of one kind become few messages */
 /* Holds it back if its group was told of lately. */
 bool alerts_group_holds(struct alerts *a, struct item *item, int64_t now);
+/* Its message has arrived, whoever rides along is still known. */
+void alerts_group_told(struct alerts *a, const struct item *item, int64_t now);
+/* When those held back fill the window and others wait behind them on disk, they go. */
+void alerts_group_release(struct alerts *a, enum alert_priority priority, int64_t now);
+bool alerts_group_blocks(const struct alerts *a, enum alert_priority priority);
 /* It is about to be sent: those of its group that wait ride along. */
 void alerts_group_gather(struct alerts *a, struct item *item, int64_t now,
                          struct alerts_commands *commands);

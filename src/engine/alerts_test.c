@@ -720,6 +720,8 @@ struct quick_shell {
     size_t messages, told;
     enum gateway_outcome outcome;
     enum telegram_class class;
+    enum telegram_class class_after; /* with has_after: of the messages behind the first */
+    bool has_after, more;
 };
 
 static void answer_all(struct bench *b, struct quick_shell *shell) {
@@ -735,6 +737,8 @@ static void answer_all(struct bench *b, struct quick_shell *shell) {
             shell->told += 1 + now.list[i].other_count;
             event.outcome = shell->outcome;
             event.class = shell->class;
+            event.more = shell->more;
+            shell->class = shell->has_after ? shell->class_after : shell->class;
         } else if (now.list[i].what != ALERTS_DO_PERSIST && now.list[i].what != ALERTS_DO_QUEUE) {
             continue;
         }
@@ -837,6 +841,69 @@ static void test_those_who_ride_share_the_fate(void **state) {
     end(&b);
 }
 
+/* A long one in front: its further parts are its own. */
+static void test_a_long_one_that_leads_sends_nobody_again(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
+    struct alerts_figures figures;
+    begin(&b);
+    storm(&b, &shell, "probe", 4, 0);
+    shell.more = true; /* as the shell says of a first one that is too long for a message */
+    wait_ms(&b, &shell, 31000);
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.delivered, 4);
+    assert_int_equal(shell.messages, 2);
+    end(&b);
+}
+
+static void test_a_retry_is_not_held_back(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_NOT_SENT, .class = TELEGRAM_TRANSIENT};
+    begin(&b);
+    struct alert alert = alert_of(ALERT_CRITICAL, "stop was hit");
+    alert.type = (char *)"sl_hit";
+    come(&b, &shell, alert);
+    assert_int_equal(shell.messages, 1);
+    shell.outcome = GATEWAY_ANSWERED;
+    shell.class = TELEGRAM_OK;
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_LINK_UP});
+    answer_all(&b, &shell);
+    assert_int_equal(shell.messages, 2);
+    assert_null(alerts_live(b.alerts, 1));
+    end(&b);
+}
+
+static void test_one_bad_line_fails_only_itself(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
+    struct alerts_figures figures;
+    begin(&b);
+    storm(&b, &shell, "probe", 4, 0);
+    shell.class = TELEGRAM_BAD_REQUEST;
+    shell.has_after = true;
+    shell.class_after = TELEGRAM_OK;
+    wait_ms(&b, &shell, 31000);
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.delivered, 4);
+    assert_int_equal(shell.messages, 1 + 1 + 3); /* each alone then */
+    end(&b);
+}
+
+/* Those held back fill the window; what waits behind them on disk is not held up. */
+static void test_a_flood_makes_room(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
+    begin_with_window(&b, 4);
+    storm(&b, &shell, "probe", 5, 0); /* one is told, four are held */
+    assert_int_equal(shell.told, 1);
+    struct alert alert = alert_of(ALERT_HIGH, "one more");
+    alert.type = (char *)"probe";
+    come(&b, &shell, alert); /* waits on disk */
+    assert_int_equal(shell.messages, 2);
+    assert_int_equal(shell.told, 5);
+    end(&b);
+}
+
 /* ---- silences ---- */
 
 static int64_t silence(struct bench *b, struct silence silence) {
@@ -883,6 +950,25 @@ static void test_a_silence_ends_what_fits(void **state) {
     end(&b);
 }
 
+static void test_a_silence_takes_who_would_ride_along(void **state) {
+    struct bench b;
+    struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
+    begin(&b);
+    const char *const services[] = {"api", "web", "db"};
+    for (size_t i = 0; i < COUNT_OF(services); i++) {
+        struct alert alert = of_service(ALERT_HIGH, services[i]);
+        alert.group = (char *)"failed";
+        come(&b, &shell, alert);
+    }
+    assert_int_equal(shell.told, 1);
+    silence(&b, (struct silence){.ends_ms = b.now + 600000, .service = (char *)"db"});
+    answer_all(&b, &shell);
+    wait_ms(&b, &shell, 31000);
+    assert_int_equal(shell.told, 2);
+    assert_null(alerts_live(b.alerts, 3));
+    end(&b);
+}
+
 static void test_a_silence_takes_what_waits_and_ends_early(void **state) {
     struct bench b;
     struct quick_shell shell = {.outcome = GATEWAY_ANSWERED, .class = TELEGRAM_OK};
@@ -907,8 +993,11 @@ static void test_a_silence_takes_what_waits_and_ends_early(void **state) {
     assert_int_equal(count, 1);
     b.now += 2 * 86400000;
     feed(&b, (struct alerts_event){.on = ALERTS_ON_TIMER});
-    alerts_silences(b.alerts, &count);
-    assert_int_equal(count, 0);
+    silence(&b, (struct silence){.ends_ms = b.now + 1000, .service = (char *)"db"});
+    b.now += 86400000;
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_TIMER});
+    assert_int_equal(alerts_silences(b.alerts, &count)->id, 2);
+    assert_int_equal(count, 1);
     end(&b);
 }
 
@@ -939,6 +1028,11 @@ int main(void) {
         cmocka_unit_test(test_those_who_ride_share_the_fate),
         cmocka_unit_test(test_a_silence_ends_what_fits),
         cmocka_unit_test(test_a_silence_takes_what_waits_and_ends_early),
+        cmocka_unit_test(test_a_long_one_that_leads_sends_nobody_again),
+        cmocka_unit_test(test_a_retry_is_not_held_back),
+        cmocka_unit_test(test_one_bad_line_fails_only_itself),
+        cmocka_unit_test(test_a_flood_makes_room),
+        cmocka_unit_test(test_a_silence_takes_who_would_ride_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

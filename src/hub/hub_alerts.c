@@ -138,8 +138,8 @@ static void do_send(struct hub *hub, struct alerts_command *command) {
     if (command->other_count)
         telegram_add_alerts(command->alert, command->others, command->other_count, command->chat,
                             &body);
-    else
-        must(telegram_add_alert(command->alert, command->alert->part, command->chat, &body));
+    else if (!telegram_add_alert(command->alert, command->alert->part, command->chat, &body))
+        (void)telegram_add_alert(command->alert, 0, command->chat, &body); /* a part that is gone */
     (*slot)->flying = true;
     struct http_call_options options = {.method = "POST",
                                         .url = url.data,

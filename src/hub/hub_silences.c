@@ -24,17 +24,17 @@ static void begin(struct hub *hub, struct http_request *request) {
     silence_deinit(&silence);
 }
 
-/* "3" or "3/end" */
-static bool read_id(const char *rest, int64_t *ret) {
+/* "3" of DELETE, or "3/end" of POST */
+static bool read_id(const char *rest, bool drop, int64_t *ret) {
     size_t digits = strspn(rest, "0123456789");
     AUTO_FREE char *id = text_copy_n(rest, digits);
-    return (!rest[digits] || strcmp(rest + digits, "/end") == 0) &&
+    return strcmp(rest + digits, drop ? "" : "/end") == 0 &&
            text_to_int(id, 1, INT64_MAX, ret) == 0;
 }
 
 static void end(struct hub *hub, struct http_request *request, const char *rest) {
     int64_t id = 0;
-    if (!read_id(rest, &id)) {
+    if (!read_id(rest, strcmp(http_request_method(request), "DELETE") == 0, &id)) {
         hub_problem(request, 404, "Not Found",
                     "known are POST /v1/silences and /v1/silences/ID/end, DELETE /v1/silences/ID",
                     -1);

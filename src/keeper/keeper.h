@@ -20,6 +20,7 @@ struct unit {
     size_t index;
     uint32_t slot;       /* of the anchor, from the moment a start is due; SLOT_NONE */
     uint32_t hook_slot;  /* hook under way; SLOT_NONE */
+    bool hook_is_after;  /* ... is the one after the stop */
     uint32_t probe_slot; /* exec probe under way; SLOT_NONE */
     int64_t start_ticks; /* of the process: with its pid its name for this boot */
     struct service_log *log;
@@ -33,6 +34,7 @@ struct unit {
     pid_t ended, ended_launcher;   /* the processes whose end was acted on last; 0: none */
     bool start_due;                /* its process is asked for as soon as that is on record */
     bool start_told;               /* by this keeper: no former one can have told its end */
+    pid_t found;                   /* by its marks: to be adopted; 0 */
     pid_t launcher;                /* the anchor's child, when MAINPID named another; 0 */
     bool probe_void;               /* its outcome counts no more: it is being killed */
     int probe_which;               /* 0 ready, 1 health */
@@ -189,7 +191,7 @@ json_t *levels_answer(struct keeper *keeper, const json_t *request, char **ret_w
 int tree_sweep(const struct keeper *keeper, const char *name, pid_t session);
 bool tree_has(const struct keeper *keeper, const char *name, pid_t session, pid_t pid);
 /* After a death of the anchor: services that were started so shortly before that nobody wrote them
- * down are known by their marks; their pid is filled in, for adoption. */
+ * down are known by their marks (unit->found). */
 void tree_find_lost(struct keeper *keeper);
 
 /* keeper_main_pid.c: sd_notify MAINPID */

@@ -328,6 +328,7 @@ void anchor_link_start_hook(struct keeper *keeper, size_t index, bool after_stop
     AUTO_FREE char *name = text_format("%c%s", after_stop ? '>' : '<', config->name);
     AUTO_FREE char *cgroup = cgroup_folder_new(keeper, config->name, &unit->cgroup_unhurt);
     unit->hook_slot = take_slot(keeper);
+    unit->hook_is_after = after_stop;
     struct launch_request request = {.kind = LAUNCH_START,
                                      .slot = unit->hook_slot,
                                      .name = name,
@@ -452,6 +453,7 @@ static void on_hook_running(struct keeper *keeper, const struct launch_head *hea
                             struct unit *unit, bool after_stop) {
     struct service *service = &keeper->services.list[unit->index];
     unit->hook_slot = head->slot;
+    unit->hook_is_after = after_stop;
     if (after_stop || service_is_busy(service))
         return;
     service->state = SERVICE_PREPARING;
@@ -467,12 +469,14 @@ static void on_hook_slot(struct keeper *keeper, const struct launch_head *head, 
         return;
     }
     free_slot(keeper, head->slot);
-    if (unit->hook_slot != SLOT_NONE && unit->hook_slot != head->slot)
-        return; /* of another hook */
-    unit->hook_slot = SLOT_NONE;
+    /* A former keeper may have begun the hook before the next start already. */
+    bool another = unit->hook_slot != SLOT_NONE && unit->hook_slot != head->slot &&
+                   unit->hook_is_after == after_stop;
+    if (unit->hook_slot == head->slot)
+        unit->hook_slot = SLOT_NONE;
     enum service_state state = keeper->services.list[unit->index].state;
-    if (state != (after_stop ? SERVICE_CLEANING : SERVICE_PREPARING))
-        return; /* that end has been acted on; another hook may run already */
+    if (another || state != (after_stop ? SERVICE_CLEANING : SERVICE_PREPARING))
+        return; /* that end has been acted on */
     struct service_exit failed = {.code = 126, .known = true};
     keeper_event(keeper, (struct service_event){
                              .kind = SERVICE_EVENT_HOOK_DONE,
@@ -516,7 +520,9 @@ static bool is_past_life(const struct service *service, const struct unit *unit,
         return unit->keeper->snapshot_done || head->pid <= 0 || head->pid == unit->ended ||
                head->pid == unit->ended_launcher || head->time_ms < service->last_exit_ms ||
                service_is_busy(service);
-    return (unit->slot != SLOT_NONE && unit->slot != head->slot) ||
+    bool of_the_last =
+        unit->slot == SLOT_NONE && !service->pid && head->pid > 0 && head->pid == unit->ended;
+    return (unit->slot != SLOT_NONE && unit->slot != head->slot) || of_the_last ||
            anchor_link_start_is_due(unit) ||
            (head->pid > 0 && service->pid > 0 && service->pid != head->pid);
 }
@@ -614,6 +620,11 @@ static bool still_lives(pid_t pid, int64_t start_ticks) {
  * killed and the process is to be adopted, or its start was never carried out. */
 static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
     keeper->snapshot_done = true;
+    /* Asked for by a former keeper, and not here: the place that was meant says no more. */
+    for (size_t i = 0; i < keeper->services.count; i++)
+        if (service_has_process(&keeper->services.list[i]) && !keeper->services.list[i].pid &&
+            !anchor_link_start_is_due(keeper->units[i]))
+            keeper->units[i]->slot = SLOT_NONE;
     if (!keeper->began && keeper->replayed)
         tree_find_lost(keeper);
     for (size_t i = 0; i < keeper->services.count; i++) {
@@ -625,17 +636,19 @@ static void on_snapshot(struct keeper *keeper, const struct launch_head *head) {
                                                         .index = i,
                                                         .exit = {.code = -1}});
         if (hook || anchor_link_start_is_due(unit) || !service_has_process(service) ||
-            (unit->slot != SLOT_NONE && service->pid) || unit->main_slot != SLOT_NONE)
+            unit->slot != SLOT_NONE || unit->main_slot != SLOT_NONE)
             continue;
-        if (!service->pid && service->state == SERVICE_STARTING) { /* asked for, not carried out */
+        pid_t pid = service->pid ? service->pid : unit->found;
+        if (!pid && service->state == SERVICE_STARTING) { /* never carried out */
+            service->started_ms = service->since_ms = clock_ms();
+            service->state_at_ms = service->started_ms + service->config->start_timeout_ms;
             keeper_start(keeper, i);
             continue;
         }
-        unit->launcher = 0;
-        unit->slot = SLOT_NONE;
-        if (still_lives(service->pid, unit->start_ticks)) {
+        unit->launcher = unit->found = 0;
+        if (still_lives(pid, unit->start_ticks)) {
             events_add(keeper, service->config->name, "started", "adopted: it ran on without us");
-            anchor_link_adopt(keeper, i, service->pid, unit->start_ticks);
+            anchor_link_adopt(keeper, i, pid, unit->start_ticks);
             continue;
         }
         struct service_exit unknown = {.code = -1};
@@ -724,8 +737,10 @@ static void note_hook(struct keeper *keeper, const struct anchor_message *messag
     size_t index = 0;
     bool runs = message->head.kind == LAUNCH_SLOT && message->head.value == LAUNCH_RUNNING;
     bool hook = message->name[0] == '>' || message->name[0] == '<';
-    if (runs && hook && keeper_find(keeper, message->name + 1, &index))
-        keeper->units[index]->hook_slot = message->head.slot;
+    if (!runs || !hook || !keeper_find(keeper, message->name + 1, &index))
+        return;
+    keeper->units[index]->hook_slot = message->head.slot;
+    keeper->units[index]->hook_is_after = message->name[0] == '>';
 }
 
 /* Every slot in use is marked before the first one is acted on: else a start made for one of them

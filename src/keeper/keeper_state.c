@@ -160,9 +160,10 @@ static void load(struct keeper *keeper, size_t index) {
     if (service->job.outcome < 0 || service->job.outcome >= JOB_OUTCOME_COUNT)
         service->job.outcome = JOB_NEVER;
     /* A start that may not have been carried out is known by the place that it was to have. */
-    json_int_t slot = json_integer_value(json_object_get(object, "slot"));
-    if (service_has_process(service) && !service->pid && slot >= 0 && slot < LAUNCH_SLOTS_MAX)
-        unit->slot = (uint32_t)slot;
+    const json_t *slot = json_object_get(object, "slot"); /* a former version knows none */
+    if (service_has_process(service) && !service->pid && json_is_integer(slot) &&
+        json_integer_value(slot) < LAUNCH_SLOTS_MAX)
+        unit->slot = (uint32_t)json_integer_value(slot);
     unit->start_ticks = json_integer_value(json_object_get(object, "start_ticks"));
     unit->ended = (pid_t)json_integer_value(json_object_get(object, "ended"));
     unit->ended_launcher = (pid_t)json_integer_value(json_object_get(object, "ended_launcher"));

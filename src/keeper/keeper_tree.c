@@ -192,8 +192,10 @@ static void look_at_lost(struct keeper *keeper, pid_t pid, const char *run_mark)
     if (!service_has_process(service))
         service->state = SERVICE_STARTING;
     service->wanted = true;
-    service->pid = pid;
+    service->pid = 0; /* the anchor tells of it when it is adopted, like of any start */
     service->started_ms = service->since_ms = clock_ms();
+    service->state_at_ms = service->started_ms + service->config->start_timeout_ms;
+    unit->found = pid;
     unit->start_ticks = ticks;
 }
 

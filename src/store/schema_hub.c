@@ -62,7 +62,8 @@ static const char *const statements[STATEMENTS] = {
                     " alerts ORDER BY id LIMIT 5000) WHERE state>=2 AND ended<?1)",
     [CHAT] = "INSERT OR REPLACE INTO chats VALUES(?1,?2)",
     [SILENCE] = "INSERT OR REPLACE INTO silences VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
-    [SILENCES_DROP] = "DELETE FROM silences WHERE ends<?1",
+    /* The newest stays: numbers are not given again. */
+    [SILENCES_DROP] = "DELETE FROM silences WHERE ends<?1 AND id<(SELECT max(id) FROM silences)",
 };
 
 static void bind_alert(sqlite3_stmt *statement, const struct alert *alert) {
@@ -230,8 +231,9 @@ static const char *text_of(const struct store_query *query) {
     if (query->state < 0)
         return "SELECT * FROM alerts WHERE id<?3 ORDER BY id DESC LIMIT ?4";
     if (query->state < ALERT_DELIVERED)
-        return "SELECT * FROM alerts INDEXED BY alerts_open WHERE state<2 AND state=?2 AND id<?3"
-               " ORDER BY id DESC LIMIT ?4";
+        return "SELECT * FROM alerts WHERE id IN (SELECT id FROM alerts INDEXED BY alerts_open "
+               "WHERE"
+               " state<2 AND state=?2 AND id<?3 ORDER BY id DESC LIMIT ?4) ORDER BY id DESC";
     return "SELECT * FROM alerts INDEXED BY alerts_ended WHERE state>=2 AND state=?2 AND id<?3"
            " ORDER BY id DESC LIMIT ?4";
 }

@@ -374,7 +374,7 @@ class BreakerTests(CliCase):
         sim.stop()
         self.accepted("-p", "CRITICAL", "during an outage")
         self.wait("the breaker opens", lambda: "the breaker is open: the way out failed" in
-                  self.alerts().stdout)
+                  self.alerts().stdout, 60)  # five failures, 1 to 30 s apart
         self.start_sim("--bot", f"{TOKEN}=main_bot")
         self.assertEqual(self.alerts("breaker", "closed").stdout,
                          "the breaker is closed: alerts go out\n")

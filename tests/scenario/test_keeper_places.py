@@ -37,13 +37,14 @@ class PlaceTests(harness.Case):
     def alone(self, name, seconds=10000):
         return ["/usr/bin/python3", "-ES", str(self.folder / "alone.py"), str(self.folder / name), str(seconds)]
 
-    def up_counting(self, services):
+    def up_counting(self, services, program="holdfast-keeper"):
         library = harness.build_folder() / "tests" / "scenario" / "libkill_at.so"
-        self.up({"services": {name: {"restart": {"delay": "0s", "max": 1000}, **service}
-                              for name, service in services.items()}},
-                env={"LD_PRELOAD": str(library), "KILL_AT_PROGRAM": "holdfast-keeper", "KILL_AT_LOCAL": "1",
-                     "KILL_AT_FLAG": str(self.flag), "KILL_AT_LOG": str(self.folder / "places"),
-                     "ASAN_OPTIONS": self.env["ASAN_OPTIONS"] + ":verify_asan_link_order=0"})
+        self.counting = {
+            "LD_PRELOAD": str(library), "KILL_AT_PROGRAM": program, "KILL_AT_LOCAL": "1",
+            "KILL_AT_FLAG": str(self.flag), "KILL_AT_LOG": str(self.folder / "places"),
+            "ASAN_OPTIONS": self.env["ASAN_OPTIONS"] + ":verify_asan_link_order=0"}
+        return self.up({"services": {name: {"restart": {"delay": "0s", "max": 1000}, **service}
+                                     for name, service in services.items()}}, env=self.counting)
 
     def lives(self, name):
         lines = (self.folder / name).read_text().splitlines()
@@ -91,6 +92,33 @@ class PlaceTests(harness.Case):
         self.assertEqual([death["pid"] for death in history], kept)
         print(f"a crash: {died} deaths")
         self.assertGreater(died, 6)
+
+    def test_the_anchor_over_a_crash(self):
+        """Killed before and after each message of its own; the next `up` adopts what it had made."""
+        anchor = self.up_counting({"crashy": {"command": self.alone("crashy")}}, "holdfast-anchor")
+        self.wait("it runs", lambda: self.runs_once("crashy"))
+        crashes, died, spared = 0, 0, 0
+        for place in itertools.count():
+            for when in ("before", "after"):
+                self.flag.write_text(f"{place} {when}")
+                crashes += 1
+                os.kill(self.lives("crashy")[-1], signal.SIGKILL)
+                self.wait("the anchor dies, or all goes on",
+                          lambda: not anchor.running or (len(self.lives("crashy")) > crashes and
+                                                         self.runs_once("crashy")))
+                dead = not anchor.running
+                self.flag.unlink(missing_ok=True)
+                if dead:
+                    anchor.wait()
+                    anchor = self.up(env=self.counting)
+                self.wait(f"it runs once after a death {when} place {place}",
+                          lambda: len(self.lives("crashy")) > crashes and self.runs_once("crashy"))
+                died, spared = died + dead, 0 if dead else spared + 1
+            if spared > BEHIND:
+                break
+        self.assertEqual(len(self.lives("crashy")), crashes + 1)
+        print(f"the anchor over a crash: {died} deaths")
+        self.assertGreater(died, 3)
 
     def test_a_restart_with_hooks(self):
         hook = ["/bin/true"]
