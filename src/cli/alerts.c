@@ -227,8 +227,8 @@ static void check_state(const char *word) {
         return;
     const char *nearest = text_did_you_mean(word, states);
     fatal(EX_USAGE, "--state: '%s' was found, expected %s%s%s%s", word,
-          "waiting, sending, delivered, failed, unknown or silenced", nearest ? "; did you mean '" : "",
-          nearest ? nearest : "", nearest ? "'?" : "");
+          "waiting, sending, delivered, failed, unknown or silenced",
+          nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 int command_alerts(const struct cli *cli) {
