@@ -110,9 +110,10 @@ static size_t points_of(const char *text) {
 }
 
 /* "service: the first words", on one line. Returns how many characters people see. */
-static size_t add_line(struct buffer *ret, const struct alert *alert, bool plain) {
+static size_t add_line(struct buffer *ret, const struct alert *alert, bool with_service,
+                       bool plain) {
     AUTO_BUFFER struct buffer line = {0};
-    if (alert->service && alert->service[0])
+    if (with_service && alert->service && alert->service[0])
         buffer_print(&line, "%s: ", alert->service);
     if (alert->title && alert->title[0])
         buffer_print(&line, "%s: ", alert->title);
@@ -130,15 +131,28 @@ static size_t add_line(struct buffer *ret, const struct alert *alert, bool plain
     return points_of(line.data) + 24;
 }
 
+static bool are_of_one_service(const struct alert *first, const struct alert *const *others,
+                               size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!first->service || !others[i]->service ||
+            strcmp(first->service, others[i]->service) != 0)
+            return false;
+    return true;
+}
+
 void telegram_add_alerts(const struct alert *first, const struct alert *const *others, size_t count,
                          int64_t chat, struct buffer *ret) {
     AUTO_BUFFER struct buffer message = {0};
     AUTO_FREE char *many = text_format("%zu alerts", count + 1);
-    struct alert head = {.priority = first->priority, .plain = first->plain, .title = many};
+    bool same = are_of_one_service(first, others, count);
+    struct alert head = {.priority = first->priority,
+                         .plain = first->plain,
+                         .service = same ? first->service : NULL,
+                         .title = many};
     add_head(&message, &head, 0, 1);
     size_t shown = 0;
     for (size_t points = 0; shown <= count && points < LINES_POINTS_MAX; shown++)
-        points += add_line(&message, shown ? others[shown - 1] : first, first->plain);
+        points += add_line(&message, shown ? others[shown - 1] : first, !same, first->plain);
     if (shown <= count)
         buffer_print(&message, "\xe2\x80\xa6 and %zu more; `holdfast alerts` has them all",
                      count + 1 - shown);

@@ -180,6 +180,7 @@ static void test_many_alerts_as_one_message(void **state) {
         all[i].maybe_sent = i == 2;
         others[i] = &all[i];
     }
+    all[2].service = (char *)"web";
     telegram_add_alerts(&all[0], others + 1, 2, 42, &message);
     assert_int_equal(json_to_text(json_member(buffer_slice(&message), "text"), &said), 0);
     assert_non_null(strstr(said.data, "<b>HIGH \xc2\xb7 3 alerts</b>\n"
@@ -188,13 +189,17 @@ static void test_many_alerts_as_one_message(void **state) {
     assert_non_null(strstr(said.data, "\xe2\x80\xa6\n"));
     assert_non_null(strstr(said.data, "is &lt;down&gt; (possible repeat)\n"));
     assert_null(strstr(said.data, "more;"));
-    for (size_t i = 0; i < COUNT_OF(all); i++)
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
         all[i].text = long_text.data;
+        all[i].service = (char *)"db";
+    }
     buffer_clear(&message);
     buffer_clear(&said);
     telegram_add_alerts(&all[0], others + 1, COUNT_OF(all) - 1, 42, &message);
     assert_int_equal(json_to_text(json_member(buffer_slice(&message), "text"), &said), 0);
     assert_non_null(strstr(said.data, " more; `holdfast alerts` has them all"));
+    assert_non_null(strstr(said.data, "<b>HIGH \xc2\xb7 db \xc2\xb7 60 alerts</b>\n"
+                                      "\xe2\x80\xa2 &lt;"));
     size_t points = 0, escapes = 0;
     assert_true(text_is_utf8(buffer_slice(&said), &points));
     for (const char *c = said.data; (c = strstr(c, "&lt;")); c++)

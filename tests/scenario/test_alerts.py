@@ -123,7 +123,7 @@ class Alerts(HubCase):
         self.assertEqual(sum(int(text.split(" alerts")[0].split()[-1]) if " alerts" in text else 1
                              for text in storm), 500)
         self.assertIn("probe 0 of the storm failed", storm[0])
-        self.assertIn("\u2022 api: probe 1 of the storm failed", storm[1])
+        self.assertIn("\u2022 probe 1 of the storm failed", storm[1])
         told_alone = self.get(self.url("hub", "/v1/alerts?state=waiting")).json["alerts"]
         self.assertEqual(told_alone, [])
 
