@@ -163,7 +163,7 @@ class PlantTests(unittest.TestCase):
 
     def test_those_told_in_the_message_of_another_are_forgotten(self):
         self.find("everything converges", "src/engine/alerts_deliver.c",
-                  "        each(a, item->riders[i], event, now, commands);\n", "        ;\n")
+                  "        each(a, item->riders[i], &of_each, now, commands);\n", "        ;\n")
 
     def test_two_events_with_one_key(self):
         self.find("no accepted alert lost", "src/engine/alerts_intake.c",
