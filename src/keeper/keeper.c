@@ -382,7 +382,7 @@ static void open_all(struct keeper *keeper) {
 }
 
 static void close_all(struct keeper *keeper) {
-    enum { LAST_LINES_MS = 2000 };
+    enum { LAST_LINES_MS = 5000 };
     (void)state_save_changed(keeper);
     deaths_write(keeper);
     keeper->control = control_close(keeper->control);
