@@ -116,7 +116,7 @@ class PlantTests(unittest.TestCase):
     def test_absent_is_proof_while_the_window_is_open(self):
         self.find("no UNKNOWN closed without evidence", "src/engine/orders.c",
                   "absent && item->order.state == ORDER_UNKNOWN && over && !item->arrived",
-                  "absent && item->order.state == ORDER_UNKNOWN && !item->arrived", first=601)
+                  "absent && item->order.state == ORDER_UNKNOWN && !item->arrived", first=681)
 
     def test_a_failed_question_is_taken_for_absent(self):
         self.find("no UNKNOWN closed without evidence", "src/engine/orders.c",
