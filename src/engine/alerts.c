@@ -124,14 +124,14 @@ static bool is_active(enum phase phase) {
     return phase == PHASE_QUEUED || phase == PHASE_SAVING || phase == PHASE_FLYING;
 }
 
-static bool is_held(enum phase phase) {
+static bool is_in_window(enum phase phase) {
     return phase != PHASE_INTAKE && phase != PHASE_ENDED;
 }
 
 void alerts_set_phase(struct alerts *a, struct item *item, enum phase phase, bool at_front) {
     enum alert_priority p = item->alert.priority;
-    if (is_held(item->phase) != is_held(phase))
-        alerts_window_count(a, item, is_held(phase));
+    if (is_in_window(item->phase) != is_in_window(phase))
+        alerts_window_count(a, item, is_in_window(phase));
     if (item->phase == PHASE_READY)
         queue_remove(a, item);
     if (item->phase == PHASE_LATER)

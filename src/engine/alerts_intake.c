@@ -108,12 +108,12 @@ static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket,
         can_repeat = false; /* who sends it again later, means it */
     }
     records_add(records, RECORD_ALERT)->alert = alert_copy(&alert);
-    bool is_held = !silenced && alerts_window_has_room(a, alert.priority);
-    if (!is_held)
-        alert_without_texts(&alert); /* it will wait on disk */
+    bool in_memory = !silenced && alerts_window_has_room(a, alert.priority);
+    if (!in_memory)
+        alert_without_texts(&alert); /* it waits on disk, or has ended */
     struct item *item = alerts_make_item(a, &alert, PHASE_INTAKE);
     item->ticket = ticket;
-    if (!is_held && can_repeat)
+    if (!in_memory && can_repeat)
         item->key = text_copy(key.data);
     if (can_repeat)
         dedup_put(a->dedup, buffer_slice(&key), alert.id, now);

@@ -4,7 +4,7 @@
  * replayed. */
 #include "engine/alerts_state.h"
 
-enum { KEPT_MS = 86400000, SILENCES_MAX = 1000 };
+enum { KEPT_MS = 86400000, SILENCES_MAX = 1000, SILENCES_KEPT = 10000 };
 
 static struct silence *find(const struct alerts *a, int64_t id) {
     for (size_t i = 0; i < a->silence_count; i++)
@@ -50,9 +50,11 @@ void alerts_on_silence(struct alerts *a, const struct alerts_event *event, int64
     size_t in_force = 0;
     for (size_t i = 0; i < a->silence_count; i++)
         in_force += now < a->silences[i].ends_ms;
-    if (in_force >= SILENCES_MAX) {
+    if (in_force >= SILENCES_MAX || a->silence_count >= SILENCES_KEPT) {
         alerts_refuse(a, event->request, 503,
-                      text_copy("there are 1000 silences already; end some of them"), -1, commands);
+                      text_copy("there are 1000 silences already, or were 10,000 in the last day; "
+                                "end some of them, or wait"),
+                      -1, commands);
         return;
     }
     silence.id = ++a->silence_last;
