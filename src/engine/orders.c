@@ -106,7 +106,7 @@ static void on_start(struct orders *o, const struct orders_event *event, int64_t
         item->too_old = item->order.created_ms > now;
         if (item->order.updated_ms > now)
             item->order.updated_ms = now;
-        item->maybe_sent = item->order.state != ORDER_OPEN;
+        item->left = item->order.state != ORDER_OPEN;
         item->sent_ms = now;
         if (item->order.state == ORDER_SENDING)
             orders_set_state(o, item, ORDER_UNKNOWN, "", now, commands);
@@ -210,12 +210,11 @@ static void ask_later(struct item *item, int64_t now) {
 
 static void on_silence(struct orders *o, struct item *item, int64_t now,
                        struct orders_commands *commands) {
-    item->maybe_sent = true;
     item->asks = 0;
     if (!item->silent_ms)
         item->silent_ms = now;
     if (item->order.state == ORDER_SENDING)
-        orders_set_state(o, item, ORDER_UNKNOWN, "", now, commands);
+        orders_set_state(o, item, ORDER_UNKNOWN, item->order.reason, now, commands);
     ask_later(item, now);
 }
 
@@ -231,6 +230,8 @@ static void on_created(struct orders *o, const struct orders_event *event, int64
     item->busy = BUSY_NOT;
     if (item->order.state != ORDER_SENDING)
         return; /* a list has shown it meanwhile */
+    bool left_before = item->left;
+    item->left = left_before || event->class != EXCHANGE_NOT_SENT;
     switch (event->class) {
     case EXCHANGE_OK:
     case EXCHANGE_AS_WISHED:
@@ -252,8 +253,8 @@ static void on_created(struct orders *o, const struct orders_event *event, int64
     case EXCHANGE_NO_ORDER:
     case EXCHANGE_ENDED:
         note_reason(item, event->message);
-        /* A refusal of this try says nothing of an earlier one that may have arrived. */
-        if (item->maybe_sent)
+        /* A refusal of this try says nothing of an earlier one that may yet arrive. */
+        if (left_before)
             on_silence(o, item, now, commands);
         else
             orders_set_state(o, item, ORDER_REJECTED, event->message, now, commands);
@@ -310,7 +311,7 @@ static void on_proved_absent(struct orders *o, struct item *item, int64_t now,
                          "it never reached the exchange, and is too old to be sent now", now,
                          commands);
     } else {
-        item->maybe_sent = false;
+        item->left = false;
         item->tries = 0;
         orders_set_state(o, item, ORDER_SENDING, "", now, commands);
         item->next_ms = now;
@@ -372,6 +373,11 @@ static const struct order *row_of(const struct orders_event *event, const struct
 /* One that is missing from the list has ended, or the list lags: it is asked for by itself. */
 static void on_list(struct orders *o, const struct orders_event *event, int64_t now,
                     struct orders_commands *commands) {
+    for (struct item *item = o->ended, *next; item; item = next) {
+        next = item->next;
+        if (row_of(event, item))
+            orders_revive(o, item, now, commands);
+    }
     for (struct item *item = o->items, *next; item; item = next) {
         next = item->next;
         const struct order *row = row_of(event, item);
@@ -385,13 +391,20 @@ static void on_list(struct orders *o, const struct orders_event *event, int64_t 
 
 /* ---- what is due ---- */
 
+/* What is no longer wished ends here, but not while a request for it may still be under way: an
+ * answer such as "too many" may be that of another copy than the one that is accepted. */
 static void create(struct orders *o, struct item *item, int64_t now,
                    struct orders_commands *commands) {
-    if (item->order.cancel_wanted && !item->maybe_sent) {
+    bool too_late = now - item->order.created_ms > o->options.send_ms_max;
+    if (item->left && (item->order.cancel_wanted || too_late)) {
+        on_silence(o, item, now, commands);
+        return;
+    }
+    if (item->order.cancel_wanted) {
         orders_set_state(o, item, ORDER_CANCELLED, "cancelled before it was sent", now, commands);
         return;
     }
-    if (!item->maybe_sent && now - item->order.created_ms > o->options.send_ms_max) {
+    if (too_late) {
         orders_set_state(o, item, ORDER_REJECTED,
                          item->order.reason[0] ? item->order.reason : "it could not be sent", now,
                          commands);

@@ -4,14 +4,17 @@
 #include <stdio.h>
 
 #define BIT(state) (1U << (state))
-/* An order never comes back from its end; it goes back to SENDING only from UNKNOWN, after the
- * exchange has said that it has nothing under this link id. */
+/* An order comes back from its end only when the exchange shows for the first time that it has it;
+ * to SENDING only from UNKNOWN, after the exchange has said that it has nothing under this link id.
+ */
 static const unsigned may_become[ORDER_STATES] = {
     [ORDER_SENDING] = BIT(ORDER_UNKNOWN) | BIT(ORDER_OPEN) | BIT(ORDER_FILLED) |
                       BIT(ORDER_CANCELLED) | BIT(ORDER_REJECTED),
     [ORDER_UNKNOWN] = BIT(ORDER_SENDING) | BIT(ORDER_OPEN) | BIT(ORDER_FILLED) |
                       BIT(ORDER_CANCELLED) | BIT(ORDER_REJECTED),
     [ORDER_OPEN] = BIT(ORDER_FILLED) | BIT(ORDER_CANCELLED) | BIT(ORDER_REJECTED),
+    [ORDER_CANCELLED] = BIT(ORDER_UNKNOWN),
+    [ORDER_REJECTED] = BIT(ORDER_UNKNOWN),
 };
 
 static void tell(struct orders *o, const struct item *item, enum alert_priority priority,
@@ -73,7 +76,7 @@ void orders_set_state(struct orders *o, struct item *item, enum order_state stat
     if (state != ORDER_UNKNOWN && state != ORDER_SENDING) {
         item->silent_ms = 0;
         item->silence_told = false;
-        item->maybe_sent = false;
+        item->left = false;
     }
     if (!order_state_ended(state))
         return;
@@ -81,6 +84,38 @@ void orders_set_state(struct orders *o, struct item *item, enum order_state stat
     order->cancel_wanted = false;
     item->next_ms = INT64_MAX;
     tell_end(o, item, commands);
+}
+
+static void move_to_open(struct orders *o, struct item *item) {
+    struct item **from = &o->ended, **to = &o->items;
+    while (*from != item)
+        from = &(*from)->next;
+    *from = item->next;
+    while (*to && (*to)->order.id < item->order.id)
+        to = &(*to)->next;
+    item->next = *to;
+    *to = item;
+    o->ended_count--;
+    o->open_count++;
+}
+
+void orders_revive(struct orders *o, struct item *item, int64_t now,
+                   struct orders_commands *commands) {
+    struct order *order = &item->order;
+    if (order->exchange_id[0] || !(may_become[order->state] & BIT(ORDER_UNKNOWN)))
+        return;
+    tell(o, item, ALERT_HIGH, "order_revived",
+         text_format("Order %lld had ended (%s), but the exchange has it after all; it is followed "
+                     "again",
+                     (long long)order->id, order->reason),
+         commands);
+    move_to_open(o, item);
+    orders_set_state(o, item, ORDER_UNKNOWN, "", now, commands);
+    order->ended_ms = 0;
+    item->busy = BUSY_NOT;
+    item->arrived = item->left = true;
+    item->sent_ms = item->silent_ms = item->next_ms = now;
+    item->asks = item->absents = 0;
 }
 
 /* Lists lag: less filled than we know is old news. */

@@ -25,22 +25,23 @@ void orders_note_fill(struct orders *o, const struct fill *fill) {
         o->fill_last_ms = fill->at_ms;
 }
 
-static const struct order *order_of(const struct orders *o, const struct fill *fill) {
-    const struct item *const lists[] = {o->items, o->ended};
+static struct item *item_of(const struct orders *o, const struct fill *fill) {
+    struct item *const lists[] = {o->items, o->ended};
     if (!fill->link_id[0])
         return NULL;
     for (size_t i = 0; i < COUNT_OF(lists); i++)
-        for (const struct item *item = lists[i]; item; item = item->next)
+        for (struct item *item = lists[i]; item; item = item->next)
             if (strcmp(item->order.link_id, fill->link_id) == 0)
-                return &item->order;
+                return item;
     return NULL;
 }
 
 /* A fill proves that its order has arrived: whoever is UNKNOWN is asked for at once. */
-static void hasten(struct orders *o, const struct fill *fill, int64_t now) {
-    const struct order *order = order_of(o, fill);
-    struct item *item = order ? orders_item(o, order->id) : NULL;
-    if (item && item->busy == BUSY_NOT && item->order.state != ORDER_SENDING)
+static void hasten(struct orders *o, struct item *item, int64_t now,
+                   struct orders_commands *commands) {
+    if (order_state_ended(item->order.state))
+        orders_revive(o, item, now, commands);
+    else if (item->busy == BUSY_NOT && item->order.state != ORDER_SENDING)
         item->next_ms = now;
 }
 
@@ -51,11 +52,12 @@ void orders_on_fills(struct orders *o, const struct orders_event *event, int64_t
         if (is_seen(o, fill->exec_id))
             continue;
         orders_note_fill(o, fill);
-        const struct order *order = order_of(o, fill);
+        struct item *item = item_of(o, fill);
         struct orders_command *command = orders_add(commands, ORDERS_DO_FILL);
         command->fill = *fill;
-        if (order)
-            command->order = *order;
-        hasten(o, fill, now);
+        if (!item)
+            continue;
+        command->order = item->order;
+        hasten(o, item, now, commands);
     }
 }

@@ -15,7 +15,7 @@ struct item {
     bool unsaved;      /* the disk refused its last record */
     uint64_t saving;   /* ticket of its last record not yet on disk, 0: none */
     bool arrived;      /* the exchange has shown that it has it: absent is a lag, never a proof */
-    bool maybe_sent;   /* a request to create it ended without a usable answer */
+    bool left;         /* a request to create it may have left this machine, and may yet arrive */
     int64_t sent_ms;   /* of the last such request, or of the start, when nobody knows */
     int64_t find_ms;   /* when it was last asked for */
     uint32_t absents;  /* such questions in a row that found it nowhere */
@@ -50,6 +50,10 @@ void orders_set_state(struct orders *o, struct item *item, enum order_state stat
 /* What the exchange says of it; older news than ours changes nothing. */
 void orders_adopt(struct orders *o, struct item *item, const struct order *row, int64_t now,
                   struct orders_commands *commands);
+/* It had ended, and the exchange shows for the first time that it has it: refused was another copy
+ * of the request. Nothing happens to one that the exchange had shown before: lists lag. */
+void orders_revive(struct orders *o, struct item *item, int64_t now,
+                   struct orders_commands *commands);
 void orders_tell_silence(struct orders *o, struct item *item, int64_t now,
                          struct orders_commands *commands);
 

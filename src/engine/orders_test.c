@@ -276,6 +276,92 @@ static void test_refused_after_silence_is_asked_for(void **state) {
     end(&b);
 }
 
+/* Of two copies of one request the answer came from the one that was not executed. What is no
+ * longer wished then ends by the exchange's evidence alone. */
+static void test_cancel_after_an_answer(void **state) {
+    struct bench b;
+    begin(&b);
+    place(&b);
+    stored(&b, 0);
+    feed(&b, (struct orders_event){.on = ORDERS_ON_CANCEL, .id = 1});
+    stored(&b, 0);
+    created(&b, EXCHANGE_CLOCK, "the clock is wrong");
+    wake(&b);
+    assert_int_equal(state_of(&b), ORDER_UNKNOWN);
+    stored(&b, 0);
+    wake_to_find(&b);
+    struct order open = row(&b, ORDER_OPEN, "0");
+    found(&b, ORDERS_FOUND, &open);
+    assert_int_equal(state_of(&b), ORDER_OPEN);
+    stored(&b, 0);
+    wake(&b);
+    must_find(&b, ORDERS_DO_CANCEL);
+    end(&b);
+}
+
+static void test_cancel_before_it_left(void **state) {
+    struct bench b;
+    begin(&b);
+    place(&b);
+    stored(&b, 0);
+    feed(&b, (struct orders_event){.on = ORDERS_ON_CANCEL, .id = 1});
+    stored(&b, 0);
+    created(&b, EXCHANGE_NOT_SENT, "no connection");
+    wake(&b);
+    assert_int_equal(state_of(&b), ORDER_CANCELLED);
+    end(&b);
+}
+
+static void begin_refused(struct bench *b) {
+    begin(b);
+    place(b);
+    stored(b, 0);
+    created(b, EXCHANGE_REFUSED, "no balance");
+    assert_int_equal(state_of(b), ORDER_REJECTED);
+    stored(b, 0);
+}
+
+static void must_be_revived(struct bench *b, enum order_state state) {
+    assert_int_equal(state_of(b), state);
+    assert_string_equal(must_find(b, ORDERS_DO_TELL)->type, "order_revived");
+    assert_int_equal(must_find(b, ORDERS_DO_PERSIST)->records.list[0].trade->order.state, state);
+    assert_true(orders_any_open(b->orders));
+}
+
+static void test_refused_and_there(void **state) {
+    struct bench b;
+    begin_refused(&b);
+    struct order open = row(&b, ORDER_OPEN, "0"), filled = row(&b, ORDER_FILLED, "0.1");
+    struct orders_event list = {
+        .on = ORDERS_ON_LIST, .orders = &open, .order_count = 1, .asked_ms = b.now};
+    feed(&b, list);
+    must_be_revived(&b, ORDER_OPEN);
+    stored(&b, 0);
+    feed(&b, (struct orders_event){.on = ORDERS_ON_LIST, .orders = &filled, .order_count = 1});
+    stored(&b, 0);
+    assert_int_equal(state_of(&b), ORDER_FILLED);
+    feed(&b, list);
+    assert_int_equal(state_of(&b), ORDER_FILLED); /* the list lags */
+    end(&b);
+}
+
+static void test_refused_and_filled(void **state) {
+    struct bench b;
+    begin_refused(&b);
+    struct fill fill = {.exec_id = "f1", .symbol = "BTCUSDT", .qty = d("0.1"), .at_ms = b.now};
+    (void)snprintf(fill.link_id, sizeof fill.link_id, "%s", orders_find(b.orders, 1)->link_id);
+    feed(&b, (struct orders_event){.on = ORDERS_ON_FILLS, .fills = &fill, .fill_count = 1});
+    assert_int_equal(must_find(&b, ORDERS_DO_FILL)->order.id, 1);
+    must_be_revived(&b, ORDER_UNKNOWN);
+    struct order filled = row(&b, ORDER_FILLED, "0.1");
+    stored(&b, 0);
+    must_find(&b, ORDERS_DO_FIND);
+    found(&b, ORDERS_FOUND, &filled);
+    assert_int_equal(state_of(&b), ORDER_FILLED);
+    assert_false(orders_any_open(b.orders));
+    end(&b);
+}
+
 /* After a long stop an order that never arrived is not sent into another market. */
 static void test_too_old_to_be_sent(void **state) {
     struct bench b;
@@ -489,6 +575,10 @@ int main(void) {
         cmocka_unit_test(test_refusals_and_waits),
         cmocka_unit_test(test_refused_after_silence_is_asked_for),
         cmocka_unit_test(test_too_old_to_be_sent),
+        cmocka_unit_test(test_cancel_after_an_answer),
+        cmocka_unit_test(test_cancel_before_it_left),
+        cmocka_unit_test(test_refused_and_there),
+        cmocka_unit_test(test_refused_and_filled),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_a_question_asked_too_early_proves_nothing),

@@ -74,6 +74,7 @@ struct call {
     uint64_t context;
     /* At the hub. */
     int64_t offset, timeout_s;
+    bool unsure; /* answered though the disk had refused what it confirmed */
     enum alert_priority priority;
     char *text, *key, *type;
     /* The network's own. */
@@ -226,7 +227,10 @@ void checks_polled(struct world *w, int64_t offset);
 void checks_note_update(struct world *w, int64_t id);
 void checks_given(struct world *w, size_t reader, int64_t id);
 void checks_confirmed(struct world *w, size_t reader, int64_t offset);
+bool checks_confirm_failed(const struct world *w, size_t reader);
 void checks_accepted(struct world *w, const int64_t *ids, size_t count, const char *text);
+/* One copy of its request was; another may yet be accepted, which its owner must notice. */
+void checks_refused(struct world *w, const char *link_id);
 void checks_created(struct world *w, const char *link_id);
 void checks_said(struct world *w, const char *text); /* stands in the owner's chat now */
 void checks_committed(struct world *w, const struct disk *disk, const struct disk_job *job, int r);

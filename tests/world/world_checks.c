@@ -30,6 +30,7 @@ struct checks {
     bool updates_failed; /* the disk refused the last updates */
     struct names accepted, outbox, said;
     struct names never_there; /* link ids of orders that ended because they never arrived */
+    struct names refused;     /* ... by the exchange's own word */
     struct names counted[SYMBOLS], durable[SYMBOLS], ignored;
     int64_t bare_ms[SYMBOLS]; /* since when a position has no stop, 0: it has one */
     json_t *books;
@@ -80,7 +81,8 @@ void checks_begin(struct world *w) {
 
 void checks_end(struct world *w) {
     struct checks *c = w->checks;
-    struct names *all[] = {&c->accepted, &c->outbox, &c->said, &c->never_there, &c->ignored};
+    struct names *all[] = {&c->accepted,    &c->outbox,  &c->said,
+                           &c->never_there, &c->refused, &c->ignored};
     for (size_t i = 0; i < COUNT_OF(all); i++)
         clear(all[i]);
     for (size_t i = 0; i < SYMBOLS; i++) {
@@ -111,8 +113,12 @@ void checks_note_update(struct world *w, int64_t id) {
 
 void checks_confirmed(struct world *w, size_t reader, int64_t offset) {
     struct reading *reading = &w->checks->readings[reader];
-    if (offset > reading->acknowledged && !reading->confirm_failed && !w->checks->updates_failed)
+    if (offset > reading->acknowledged)
         reading->acknowledged = offset;
+}
+
+bool checks_confirm_failed(const struct world *w, size_t reader) {
+    return w->checks->readings[reader].confirm_failed || w->checks->updates_failed;
 }
 
 void checks_given(struct world *w, size_t reader, int64_t id) {
@@ -273,6 +279,8 @@ static void judge_order(struct world *w, const struct order *order) {
                     "order %s ended as FILLED and is not in the books", order->link_id);
     if (!row && !has(&w->checks->never_there, order->link_id))
         add(&w->checks->never_there, order->link_id);
+    if (has(&w->checks->refused, order->link_id))
+        return; /* at the end it must be as in the books */
     enum order_state theirs = row ? state_of(row) : ORDER_CANCELLED;
     bool filled = order->state == ORDER_FILLED;
     if (row && (theirs == ORDER_OPEN || (theirs == ORDER_FILLED) != filled))
@@ -288,7 +296,7 @@ static void check_order_rows(struct world *w) {
         const char *link = text_in(a, "orderLinkId");
         if (!link[0])
             continue;
-        if (has(&w->checks->never_there, link))
+        if (has(&w->checks->never_there, link) && !has(&w->checks->refused, link))
             world_break(w, "no UNKNOWN closed without evidence",
                         "order %s had ended because it never arrived; now it is in the books as %s",
                         link, text_in(a, "orderStatus"));
@@ -302,6 +310,11 @@ static void check_order_rows(struct world *w) {
                             text_in(b, "orderLinkId"));
         }
     }
+}
+
+void checks_refused(struct world *w, const char *link_id) {
+    if (!has(&w->checks->refused, link_id))
+        add(&w->checks->refused, link_id);
 }
 
 void checks_created(struct world *w, const char *link_id) {

@@ -141,13 +141,27 @@ static void on_told(struct world *w, uint64_t number) {
         job.done(w, job.context, -(int)(number >> 1));
 }
 
+static void trace_commit(struct world *w, enum program program, bool fails) {
+    const struct records *records = &w->disks[program].jobs[0].records;
+    AUTO_BUFFER struct buffer what = {0};
+    for (size_t i = 0; w->trace && i < records->count; i++) {
+        const struct record *record = &records->list[i];
+        buffer_print(&what, " %d", (int)record->kind);
+        if (record->kind == RECORD_CONSUMER)
+            buffer_print(&what, "(%s up to %lld)", record->consumer, (long long)record->seq);
+        if (record->kind == RECORD_UPDATE)
+            buffer_print(&what, "(%lld)", (long long)record->id);
+    }
+    world_trace(w, "disk of %s: commit of records%s%s", program_names[program],
+                what.data ? what.data : "", fails ? " FAILS" : "");
+}
+
 static void on_commit(struct world *w, uint64_t number) {
     enum program program = number & 1 ? HUB : TRADER;
     struct disk *disk = &w->disks[program];
     int r = chance(w, w->rates.disk_fails) ? (dice(w, 2) ? ENOSPC : EIO) : 0;
     w->counts.disk_failures += r != 0;
-    world_trace(w, "disk of %s: commit of %zu records%s", program_names[program],
-                disk->jobs[0].records.count, r ? " FAILS" : "");
+    trace_commit(w, program, r != 0);
     commit(disk, &disk->jobs[0], -r);
     world_at(w, (int64_t)dice(w, 4), program, on_told, (uint64_t)r << 1 | (program == HUB));
 }

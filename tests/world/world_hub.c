@@ -139,6 +139,8 @@ static void do_persist(struct world *w, struct gateway_command *command) {
 static void do_answer(struct world *w, struct gateway_command *command) {
     uint64_t call = request_of(w, command->request)->call;
     net_find(w, call)->at_peer = 0;
+    struct call *asked = net_find(w, call);
+    asked->unsure |= checks_confirm_failed(w, (size_t)(asked->from - BOT));
     net_answer(w, call, 200, buffer_slice(&command->body), -1);
 }
 
@@ -366,6 +368,8 @@ bool hub_arrive(struct world *w, uint64_t number) {
         return true;
     }
     uint64_t request = call->at_peer = request_new(w);
+    world_trace(w, "getUpdates of %s arrives: offset %lld, timeout %lld", program_names[call->from],
+                (long long)call->offset, (long long)call->timeout_s);
     request_of(w, request)->call = number;
     feed_gateway(w, &(struct gateway_event){.on = GATEWAY_ON_ASK,
                                             .request = request,

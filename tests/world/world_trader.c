@@ -256,6 +256,8 @@ static void on_created(struct world *w, uint64_t id, const struct answer *answer
     read_exchange(w, answer, &read);
     if (read.class == EXCHANGE_OK && bybit_read_created(read.result, exchange_id) != 0)
         read.class = EXCHANGE_UNKNOWN;
+    if (read.class == EXCHANGE_REFUSED)
+        checks_refused(w, orders_find(w->trader->orders, (int64_t)id)->link_id);
     feed_orders(w, &(struct orders_event){.on = ORDERS_ON_CREATED,
                                           .id = (int64_t)id,
                                           .class = read.class,
