@@ -143,6 +143,36 @@ static int replay(const struct cli *cli, const struct hub_peer *hub) {
     return code;
 }
 
+/* ---- acknowledge ---- */
+
+static int acknowledge(const struct cli *cli, const struct hub_peer *hub) {
+    int code = 0;
+    bool all = strcmp(cli->words[1], "all") == 0;
+    const char *user = getenv("USER");
+    json_t *done = json_array();
+    for (char **word = cli->words + 1; *word && code == 0; word++) {
+        AUTO_FREE char *path =
+            all ? text_copy("/v1/alerts/ack") : text_format("/v1/alerts/%s/ack", *word);
+        json_t *wish = json_pack("{s:s}", "by", user && user[0] ? user : "the command line");
+        json_t *answer = hub_call(hub, path, wish, &code);
+        json_t *alert;
+        size_t i;
+        json_array_foreach(json_object_get(answer, "alerts"), i, alert)
+            json_array_append(done, json_object_get(alert, "id"));
+        json_decref(wish);
+        json_decref(answer);
+    }
+    size_t count = json_array_size(done);
+    if (code == 0 && cli->json)
+        json_print(json_pack("{s:O}", "acknowledged", done));
+    else if (code == 0 && count == 0)
+        puts("no alert waits for an acknowledgement");
+    else if (code == 0)
+        printf("%zu alert%s acknowledged\n", count, count == 1 ? "" : "s");
+    json_decref(done);
+    return code;
+}
+
 /* ---- breaker ---- */
 
 static int set_breaker(const struct cli *cli, const struct hub_peer *hub) {
@@ -193,6 +223,18 @@ static act *choose_replay(char *const *words) {
     return replay;
 }
 
+static act *choose_ack(char *const *words) {
+    static const char *const names[] = {"all", NULL};
+    if (!words[0])
+        fatal(EX_USAGE, "acknowledge what? ids of alerts, or 'all'");
+    if (strcmp(words[0], "all") == 0 && !words[1])
+        return acknowledge;
+    for (; *words; words++)
+        if (!is_id(*words))
+            refuse_word(*words, "ids of alerts, or 'all' alone", names);
+    return acknowledge;
+}
+
 static act *choose_breaker(char *const *words) {
     static const char *const names[] = {"open", "closed", NULL};
     if (!words[0])
@@ -204,20 +246,22 @@ static act *choose_breaker(char *const *words) {
 }
 
 static act *choose(const struct cli *cli) {
-    static const char *const names[] = {"replay", "breaker", NULL};
+    static const char *const names[] = {"ack", "replay", "breaker", NULL};
     char **words = cli->words;
     if (!words[0])
         return show_list;
     if (cli->state || cli->lines)
         fatal(EX_USAGE, "%s is of the list alone, not of 'alerts %s'",
               cli->state ? "--state" : "--lines", words[0]);
+    if (strcmp(words[0], "ack") == 0)
+        return choose_ack(words + 1);
     if (strcmp(words[0], "replay") == 0)
         return choose_replay(words + 1);
     if (strcmp(words[0], "breaker") == 0)
         return choose_breaker(words + 1);
     for (; *words; words++)
         if (!is_id(*words))
-            refuse_word(*words, "an id, replay or breaker", names);
+            refuse_word(*words, "an id, ack, replay or breaker", names);
     return show_each;
 }
 

@@ -110,11 +110,14 @@ static void print_footer(const struct layout *layout, const json_t *health) {
     json_t *alerts = json_object_get(health, "alerts"), *count;
     const json_t *breaker = json_object_get(alerts, "breaker");
     const char *state = json_text(breaker, "state"), *problem = json_text(alerts, "problem"), *name;
+    long long unacked = (long long)json_number(alerts, "unacknowledged");
     bool by_hand = json_is_true(json_object_get(breaker, "by_hand"));
     bool closed = !state[0] || strcmp(state, "closed") == 0;
     long long waiting = 0;
     json_object_foreach(json_object_get(alerts, "waiting"), name, count) waiting +=
         json_integer_value(count);
+    if (unacked > 0)
+        printf("\n%lld CRITICAL not acknowledged: `holdfast alerts ack ID...|all`\n", unacked);
     if (closed && waiting == 0)
         return;
     printf("\n%lld wait%s", waiting, waiting == 1 ? "s" : "");
@@ -185,6 +188,10 @@ void alerts_print_one(const json_t *alert) {
     print_time(alert, "came", "created");
     print_time(alert, "next try", "next_try");
     print_time(alert, "ended", "ended");
+    if (strcmp(json_text(alert, "acknowledge"), "wanted") == 0)
+        print_field("acknowledge", "nobody has yet; it is told again until somebody does");
+    print_time(alert, "acknowledged", "acknowledged");
+    print_field("by", json_text(alert, "acknowledged_by"));
     print_field("failed tries", strcmp(attempts, "0") == 0 ? "" : attempts);
     if (json_is_true(json_object_get(alert, "possible_repeat")))
         print_field("repeat", "possible: an attempt ended without an answer");

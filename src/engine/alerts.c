@@ -15,6 +15,7 @@ struct alerts_options alerts_options_default(void) {
         .dedup_ms = 300000,
         .keep_ms = 30 * DAY_MS,
         .group_ms = 30000,
+        .repeat_ms = 5 * MINUTE_MS,
     };
 }
 
@@ -179,6 +180,7 @@ void alerts_save(struct alerts *a, struct item *item, struct alerts_commands *co
     *copy = item->alert; /* all but the texts, which never change */
     alert_without_texts(copy);
     copy->reason = text_copy(item->alert.reason);
+    copy->acked_by = NULL;
     a->unsaved -= item->unsaved;
     item->unsaved = false;
 }
@@ -196,8 +198,10 @@ void alerts_end(struct alerts *a, struct item *item, enum alert_state state, con
     a->failed += state == ALERT_FAILED;
     a->unknown += state == ALERT_UNKNOWN;
     a->silenced += state == ALERT_SILENCED;
-    if (state == ALERT_DELIVERED)
+    if (state == ALERT_DELIVERED) {
         a->last_delivered_ms = now;
+        alerts_ack_told(a, item, now);
+    }
     alerts_set_phase(a, item, PHASE_ENDED, false);
     alerts_save(a, item, commands);
 }
@@ -210,6 +214,7 @@ struct alerts *alerts_new(const struct alerts_options *options) {
     a->dedup = dedup_new(options->dedup_ms, DEDUP_MAX);
     a->intakes_end = &a->intakes;
     a->wishes_end = &a->wishes;
+    a->acks_end = &a->acks;
     return a;
 }
 
@@ -222,6 +227,7 @@ struct alerts *alerts_free(struct alerts *a) {
     alerts_drop_intakes(a);
     alerts_group_sweep(a, INT64_MAX);
     alerts_silences_deinit(a);
+    alerts_ack_deinit(a);
     dedup_free(a->dedup);
     free(a->heap);
     free(a->problem);
@@ -238,6 +244,8 @@ void alerts_restore(struct alerts *a, const struct record *record, int64_t now) 
         alerts_silence_restore(a, record->silence);
     if (record->kind == RECORD_ALERTS_WAITING)
         alerts_window_restore(a, record);
+    if (record->kind == RECORD_ALERT_UNACKED)
+        alerts_ack_restore(a, &record->alert, now);
     if (record->kind == RECORD_ALERT_SEEN)
         alerts_remember(a, &record->alert, now);
     if (record->kind != RECORD_ALERT)
@@ -315,6 +323,7 @@ static void on_timer(struct alerts *a, const struct alerts_event *event, int64_t
         for_each(a, now, commands, expire);
         alerts_group_sweep(a, now);
     }
+    alerts_ack_remind(a, now, commands);
     if (now >= a->drop_ms) {
         a->drop_ms = now + DROP_MS;
         struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
@@ -327,6 +336,7 @@ static void on_timer(struct alerts *a, const struct alerts_event *event, int64_t
 static void on_stored(struct alerts *a, const struct alerts_event *event, int64_t now,
                       struct alerts_commands *commands) {
     if (!alerts_on_stored_silence(a, event, commands) &&
+        !alerts_on_stored_ack(a, event, commands) &&
         !alerts_on_stored_intake(a, event, now, commands))
         alerts_on_stored_item(a, event, now, commands);
     if (a->unsaved > 0 && a->sweep_ms > now + RESAVE_MS)
@@ -366,6 +376,7 @@ static handler *const handlers[] = {
     [ALERTS_ON_CLOSED] = on_closed,
     [ALERTS_ON_SILENCE] = alerts_on_silence,
     [ALERTS_ON_UNSILENCE] = alerts_on_unsilence,
+    [ALERTS_ON_ACK] = alerts_on_ack,
     [ALERTS_ON_LOADED] = alerts_on_loaded,
 };
 
@@ -381,6 +392,8 @@ int64_t alerts_next_ms(const struct alerts *a, int64_t now) {
     int64_t next = a->drop_ms, load = alerts_window_next_ms(a);
     if (load < next)
         next = load;
+    if (alerts_ack_next_ms(a) < next)
+        next = alerts_ack_next_ms(a);
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
         if (alerts_group_blocks(a, (enum alert_priority)p) && a->windows[p].release_ms > now &&
             a->windows[p].release_ms < next)
@@ -422,6 +435,7 @@ void alerts_figures(const struct alerts *a, int64_t now, struct alerts_figures *
                                    .silenced = a->silenced,
                                    .refused = a->refused,
                                    .last_delivered_ms = a->last_delivered_ms,
+                                   .unacked = a->unacked_count,
                                    .breaker = a->breaker,
                                    .problem = a->problem ? a->problem : ""};
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)

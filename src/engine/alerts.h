@@ -28,7 +28,9 @@ struct alerts_options {
     size_t waiting_max[ALERT_PRIORITIES];  /* 0: no limit but the disk's */
     int64_t lifetime_ms[ALERT_PRIORITIES]; /* 0: for ever */
     int64_t dedup_ms, keep_ms;             /* keep: of ended ones */
-    int64_t group_ms; /* after a message the next of its group waits so long, growing; 0: never */
+    int64_t repeat_ms; /* CRITICAL ones are told again after it, then after longer pauses, until
+                          acknowledged; 0: never */
+    int64_t group_ms;  /* after a message the next of its group waits so long, growing; 0: never */
 };
 struct alerts_options alerts_options_default(void);
 
@@ -45,6 +47,8 @@ enum alerts_on {
     ALERTS_ON_CLOSED,
     ALERTS_ON_SILENCE,   /* request, silence: id 0, starts and ends */
     ALERTS_ON_UNSILENCE, /* request, id: it ends now */
+    ALERTS_ON_ACK,       /* request, by, id: that one and those of its kind before it; with `all`
+                            all up to it; 0: all */
     ALERTS_ON_LOADED,    /* priority, list, count, or r < 0: what a LOAD has found */
 };
 struct alerts_event {
@@ -61,6 +65,8 @@ struct alerts_event {
     const char *description;
     int64_t migrate_to;
     bool more; /* there is another part to send */
+    bool all;
+    const char *by; /* who, for people */
 };
 enum alerts_do {
     ALERTS_DO_PERSIST, /* ticket, records */
@@ -84,6 +90,8 @@ struct alerts_command {
     const struct alert *alert;   /* borrowed until the next step */
     const struct alert **others; /* SEND: told in the same message, other_count of them */
     size_t other_count;
+    int64_t ack;  /* SEND: the id for acknowledging what it tells; 0: there is nothing */
+    bool ack_all; /* ... and all before it */
     int code;
     char *text;
 };
@@ -107,7 +115,7 @@ const struct silence *alerts_silences(const struct alerts *alerts, size_t *ret_c
 int64_t alerts_chat(const struct alerts *alerts); /* where alerts go, after migrations */
 
 struct alerts_figures {
-    size_t waiting[ALERT_PRIORITIES];
+    size_t waiting[ALERT_PRIORITIES], unacked;
     uint64_t accepted, duplicates, delivered, failed, unknown, silenced, refused; /* since start */
     int64_t oldest_ms; /* created time of the oldest waiting one, 0: none */
     int64_t last_delivered_ms;

@@ -123,6 +123,20 @@ void alerts_on_turn(struct alerts *a, const struct alerts_event *event, int64_t 
     alerts_save(a, item, commands); /* last: when it is on disk, all are */
 }
 
+/* What a press on its button acknowledges. */
+static void add_ack(const struct alerts *a, const struct item *item,
+                    struct alerts_command *command) {
+    command->ack_all = item->alert.reminder;
+    if (item->alert.reminder)
+        command->ack = alerts_unacked_last(a);
+    if (!alerts_wants_ack(a, &item->alert))
+        return;
+    command->ack = item->alert.id;
+    for (size_t i = 0; i < item->rider_count; i++)
+        if (item->riders[i]->alert.id > command->ack)
+            command->ack = item->riders[i]->alert.id;
+}
+
 static void send_now(struct alerts *a, struct item *item, struct alerts_commands *commands) {
     alerts_set_phase(a, item, PHASE_FLYING, false);
     struct alerts_command *command = alerts_add(commands, ALERTS_DO_SEND);
@@ -133,6 +147,7 @@ static void send_now(struct alerts *a, struct item *item, struct alerts_commands
     for (size_t i = 0; i < item->rider_count; i++)
         command->others[i] = &item->riders[i]->alert;
     command->chat = item->alert.chat ? item->alert.chat : a->chat;
+    add_ack(a, item, command);
 }
 
 static struct item *item_of_ticket(const struct alerts *a, uint64_t ticket, int64_t id) {

@@ -12,7 +12,6 @@ struct group {
     int64_t sent_ms, wait_ms; /* its last message; the next one not before so long after it */
 };
 
-/* What makes two alerts of one kind; false: it is always told alone. */
 static bool key_of(const struct alert *alert, struct buffer *ret) {
     if (alert->group && alert->group[0])
         buffer_print(ret, "group\x1f%d\x1f%s", (int)alert->priority, alert->group);
@@ -20,6 +19,11 @@ static bool key_of(const struct alert *alert, struct buffer *ret) {
         buffer_print(ret, "type\x1f%d\x1f%s\x1f%s", (int)alert->priority, alert->type,
                      alert->service ? alert->service : "");
     return ret->size > 0;
+}
+
+char *alerts_kind(const struct alert *alert) {
+    struct buffer key = {0};
+    return key_of(alert, &key) ? buffer_take(&key) : NULL;
 }
 
 static struct group *find(const struct alerts *a, const char *key) {

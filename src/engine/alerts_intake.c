@@ -166,7 +166,7 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
     alert.next_ms = now;
     /* Its lifetime begins anew, behind all that have come: its id is lower than theirs. */
     alert.created_ms = a->newest_ms = now > a->newest_ms ? now : a->newest_ms + 1;
-    alert.ended_ms = 0;
+    alert.ended_ms = alert.acked_ms = 0;
     alert.attempts = alert.part = 0;
     alert.maybe_sent = from->maybe_sent || from->state == ALERT_UNKNOWN;
     intake = add_intake(a, event->request, 1);
@@ -221,18 +221,23 @@ void alerts_refuse_unkept(struct alerts *a, uint64_t request, int r,
     alerts_refuse(a, request, r == -ENOSPC ? 507 : 503, text_copy(why), RETRY_AFTER_S, commands);
 }
 
+void alerts_accept(uint64_t request, int64_t *ids, size_t count, struct alerts_commands *commands) {
+    if (request == 0) {
+        free(ids);
+        return;
+    }
+    struct alerts_command *command = alerts_add(commands, ALERTS_DO_ACCEPT);
+    command->request = request;
+    command->ids = ids;
+    command->id_count = count;
+}
+
 static void reply(struct alerts *a, struct intake *intake, int r,
                   struct alerts_commands *commands) {
-    if (r == 0 && !intake->failed) {
-        if (intake->request == 0)
-            return;
-        struct alerts_command *command = alerts_add(commands, ALERTS_DO_ACCEPT);
-        command->request = intake->request;
-        command->ids = TAKE(intake->ids);
-        command->id_count = intake->count;
-    } else {
+    if (r == 0 && !intake->failed)
+        alerts_accept(intake->request, TAKE(intake->ids), intake->count, commands);
+    else
         alerts_refuse_unkept(a, intake->request, r, commands);
-    }
 }
 
 bool alerts_on_stored_intake(struct alerts *a, const struct alerts_event *event, int64_t now,

@@ -84,11 +84,9 @@ bool alerts_on_stored_silence(struct alerts *a, const struct alerts_event *event
         a->wishes_end = &a->wishes;
     if (event->r == 0) {
         put(a, &wish->silence);
-        struct alerts_command *command = alerts_add(commands, ALERTS_DO_ACCEPT);
-        command->request = wish->request;
-        command->ids = memory_array(1, sizeof *command->ids);
-        command->ids[0] = wish->silence.id;
-        command->id_count = 1;
+        int64_t *id = memory_new(sizeof *id);
+        *id = wish->silence.id;
+        alerts_accept(wish->request, id, 1, commands);
     } else {
         alerts_refuse_unkept(a, wish->request, event->r, commands);
     }
@@ -98,6 +96,8 @@ bool alerts_on_stored_silence(struct alerts *a, const struct alerts_event *event
 }
 
 char *alerts_silenced(const struct alerts *a, const struct alert *alert, int64_t now) {
+    if (alert->reminder && a->unacked_count == 0)
+        return text_copy("acknowledged meanwhile");
     for (size_t i = 0; i < a->silence_count; i++) {
         const struct silence *silence = &a->silences[i];
         if (!silence_fits(silence, alert, now))

@@ -46,6 +46,8 @@ struct wish {
     uint64_t request, ticket;
     struct silence silence;
 };
+struct unacked;
+struct ack;
 struct alerts {
     struct alerts_options options;
     uint64_t random, tickets;
@@ -66,9 +68,14 @@ struct alerts {
     size_t silence_count;
     int64_t silence_last; /* highest id */
     struct wish *wishes, **wishes_end;
-    struct group *groups; /* of which a message went out lately */
-    int64_t load_ms;      /* after a load that failed: not before */
-    int64_t newest_ms;    /* created_ms of the last one that came */
+    struct unacked *unacked; /* by id */
+    size_t unacked_count, unacked_capacity;
+    struct ack *acks, **acks_end;
+    int64_t repeat_at, reminder; /* reminder: id of the last one */
+    uint32_t repeats;            /* reminders since the last one was told */
+    struct group *groups;        /* of which a message went out lately */
+    int64_t load_ms;             /* after a load that failed: not before */
+    int64_t newest_ms;           /* created_ms of the last one that came */
     struct item **heap;
     size_t heap_count, heap_capacity;
     struct intake *intakes, **intakes_end;
@@ -113,7 +120,22 @@ bool alerts_silence_ends(struct alerts *a, struct item *item, int64_t now,
 void alerts_silences_sweep(struct alerts *a, int64_t now, struct alerts_commands *commands);
 void alerts_silences_deinit(struct alerts *a);
 
+/* alerts_ack.c */
+void alerts_ack_restore(struct alerts *a, const struct alert *alert, int64_t now);
+bool alerts_wants_ack(const struct alerts *a, const struct alert *alert);
+void alerts_ack_told(struct alerts *a, struct item *item, int64_t now); /* it was delivered */
+void alerts_on_ack(struct alerts *a, const struct alerts_event *event, int64_t now,
+                   struct alerts_commands *commands);
+bool alerts_on_stored_ack(struct alerts *a, const struct alerts_event *event,
+                          struct alerts_commands *commands);
+void alerts_ack_remind(struct alerts *a, int64_t now, struct alerts_commands *commands);
+int64_t alerts_ack_next_ms(const struct alerts *a);  /* INT64_MAX: nothing is due */
+int64_t alerts_unacked_last(const struct alerts *a); /* the highest id, 0: none */
+void alerts_ack_deinit(struct alerts *a);
+
 /* alerts_group.c: many of one kind become few messages */
+/* What makes two alerts of one kind, to be freed; NULL: it is always told alone. */
+char *alerts_kind(const struct alert *alert);
 /* Holds it back if its group was told of lately. */
 bool alerts_group_holds(struct alerts *a, struct item *item, int64_t now);
 /* Its message has arrived, whoever rides along is still known. */
@@ -140,6 +162,8 @@ int64_t alerts_window_next_ms(const struct alerts *a); /* INT64_MAX: nothing is 
 size_t alerts_waiting(const struct alerts *a, enum alert_priority priority);
 
 /* alerts_intake.c */
+void alerts_accept(uint64_t request, int64_t *ids, size_t count,
+                   struct alerts_commands *commands); /* takes ids */
 void alerts_refuse(struct alerts *a, uint64_t request, int code, char *text, int64_t retry_after_s,
                    struct alerts_commands *commands); /* takes the text */
 /* What the disk said of a request, when it could not be kept. */

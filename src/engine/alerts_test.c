@@ -1001,6 +1001,133 @@ static void test_a_silence_takes_what_waits_and_ends_early(void **state) {
     end(&b);
 }
 
+/* ---- acknowledging ---- */
+
+static int64_t deliver(struct bench *b, const struct alert *alert) {
+    stored(b, intake(b, alert), 0, 0);
+    int64_t id = must_find(b, ALERTS_DO_ACCEPT)->ids[0];
+    fly(b, id);
+    came_back(b, id, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    return id;
+}
+
+static int64_t deliver_critical(struct bench *b, const char *text, const char *service) {
+    struct alert alert = {
+        .priority = ALERT_CRITICAL, .text = (char *)text, .service = (char *)service};
+    int64_t id = deliver(b, &alert);
+    assert_int_equal(saved(b)->acked_ms, ALERT_ACK_WANTED);
+    stored(b, must_find(b, ALERTS_DO_PERSIST)->ticket, id, 0);
+    return id;
+}
+
+static void ack(struct bench *b, int64_t id, bool all) {
+    feed(b, (struct alerts_event){
+                .on = ALERTS_ON_ACK, .request = ++b->requests, .id = id, .all = all, .by = "Ann"});
+}
+
+static size_t acked(struct bench *b) {
+    stored(b, must_find(b, ALERTS_DO_PERSIST)->ticket, 0, 0);
+    return must_find(b, ALERTS_DO_ACCEPT)->id_count;
+}
+
+/* To the next message that tells of what nobody has acknowledged. */
+static const struct alert *remind(struct bench *b, int64_t until) {
+    while (b->now < until) {
+        later(b);
+        struct alerts_command *save = find(b, ALERTS_DO_PERSIST);
+        if (save && save->records.count > 0 && save->records.list[0].alert.reminder)
+            return &save->records.list[0].alert;
+    }
+    return NULL;
+}
+
+static void test_told_again_until_acknowledged(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t first = deliver_critical(&b, "one\nmore", "db"), from = b.now;
+    int64_t second = deliver_critical(&b, "two", NULL);
+    const struct alert *reminder = remind(&b, from + 3600000);
+    assert_non_null(reminder);
+    assert_int_equal((b.now - from) / 1000, 300);
+    assert_non_null(strstr(reminder->text, "2 CRITICAL alerts are not acknowledged"));
+    assert_non_null(strstr(reminder->text, "1 \xc2\xb7 db: one more"));
+    int64_t id = reminder->id;
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, 0);
+    fly(&b, id);
+    assert_true(must_find(&b, ALERTS_DO_SEND)->ack_all);
+    assert_int_equal(must_find(&b, ALERTS_DO_SEND)->ack, second);
+    came_back(&b, id, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    assert_int_equal(saved(&b)->acked_ms, 0); /* nobody need acknowledge a reminder */
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, id, 0);
+    ack(&b, first, false);
+    assert_int_equal(acked(&b), 1);
+    int64_t told = b.now;
+    reminder = remind(&b, told + 36000000);
+    assert_int_equal((b.now - from) / 1000, 900); /* 10 minutes after the first */
+    assert_non_null(strstr(reminder->text, "1 CRITICAL alert is not acknowledged"));
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, 0);
+    ack(&b, 0, false);
+    assert_int_equal(acked(&b), 1);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_TURN, .id = id + 1}); /* it waits for its turn */
+    assert_string_equal(saved(&b)->reason, "acknowledged meanwhile");
+    must_find(&b, ALERTS_DO_CANCEL);
+    assert_null(remind(&b, b.now + 86400000));
+    end(&b);
+}
+
+static void test_acknowledging_one_means_its_kind_before_it(void **state) {
+    struct bench b;
+    begin(&b);
+    b.options.group_ms = 0;
+    struct alert probe = {.priority = ALERT_CRITICAL, .text = (char *)"a", .type = (char *)"probe"};
+    const char *const texts[] = {"a", "b", "c"};
+    int64_t ids[3];
+    alerts_free(b.alerts);
+    b.alerts = alerts_new(&b.options);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_START});
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_TIMER});
+    for (size_t i = 0; i < 3; i++) {
+        probe.text = (char *)texts[i];
+        ids[i] = deliver(&b, &probe);
+        stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, ids[i], 0);
+    }
+    int64_t other = deliver_critical(&b, "d", NULL);
+    ack(&b, ids[1], false);
+    assert_int_equal(must_find(&b, ALERTS_DO_PERSIST)->records.count, 2);
+    assert_string_equal(must_find(&b, ALERTS_DO_PERSIST)->records.list[0].alert.acked_by, "Ann");
+    assert_int_equal(acked(&b), 2);
+    ack(&b, ids[0], false);
+    assert_int_equal(must_find(&b, ALERTS_DO_REFUSE)->code, 409);
+    ack(&b, other, true); /* all up to it */
+    assert_int_equal(acked(&b), 2);
+    end(&b);
+}
+
+/* The disk refuses: nobody has acknowledged anything, and is told so. */
+static void test_acknowledgement_needs_the_disk(void **state) {
+    struct bench b;
+    struct alerts_figures figures;
+    begin(&b);
+    int64_t id = deliver_critical(&b, "one", "db");
+    ack(&b, id, false);
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, -ENOSPC);
+    assert_int_equal(must_find(&b, ALERTS_DO_REFUSE)->code, 507);
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.unacked, 1);
+    end(&b);
+}
+
+static void test_unacknowledged_ones_outlive_a_restart(void **state) {
+    struct bench b;
+    begin(&b);
+    struct record record = {.kind = RECORD_ALERT_UNACKED,
+                            .alert = {.id = 7, .priority = ALERT_CRITICAL, .text = (char *)"old"}};
+    alerts_restore(b.alerts, &record, b.now);
+    const struct alert *reminder = remind(&b, b.now + 3600000);
+    assert_non_null(strstr(reminder->text, "7 \xc2\xb7 old"));
+    end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted_means_on_disk),
@@ -1033,6 +1160,10 @@ int main(void) {
         cmocka_unit_test(test_one_bad_line_fails_only_itself),
         cmocka_unit_test(test_a_flood_makes_room),
         cmocka_unit_test(test_a_silence_takes_who_would_ride_along),
+        cmocka_unit_test(test_told_again_until_acknowledged),
+        cmocka_unit_test(test_acknowledging_one_means_its_kind_before_it),
+        cmocka_unit_test(test_acknowledgement_needs_the_disk),
+        cmocka_unit_test(test_unacknowledged_ones_outlive_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

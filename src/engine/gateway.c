@@ -285,7 +285,7 @@ void gateway_figures(const struct gateway *g, struct gateway_figures *ret) {
         "off", "removing webhook", "polling", "saving", "waiting", "full", "closed"};
     *ret = (struct gateway_figures){.poller = names[g->poller],
                                     .problem = g->problem ? g->problem : "",
-                                    .polls = gateway_is_read(g),
+                                    .polls = gateway_is_polled(g),
                                     .last_poll_ms = g->last_poll_ms,
                                     .last_update_ms = g->last_update_ms,
                                     .updates = g->updates,

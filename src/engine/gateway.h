@@ -19,10 +19,14 @@
 #include "policy/quota.h"
 
 enum { GATEWAY_CONSUMERS_MAX = 32, GATEWAY_POLL_LIMIT = 100 /* of a poll of ours */ };
+#define GATEWAY_OWN "(holdfast)" /* no name that a program can ask for */
 struct gateway;
 struct gateway_options {
     const char *bot; /* name; borrowed for life */
     int64_t account; /* the bot's id, from its token */
+    bool own;        /* there is the consumer GATEWAY_OWN: it is given what people say to Holdfast
+                        itself and nothing else, and others are not given that */
+    bool own_reads;  /* ... and the bot is polled for it alone, too */
     uint64_t seed;   /* of the jitter */
     struct quota_rate rate_all, rate_chat, rate_group;
     int64_t poll_timeout_s;          /* of our long poll, 0..50 */
@@ -108,6 +112,7 @@ void gateway_step(struct gateway *gateway, const struct gateway_event *event, in
                   struct gateway_commands *commands);
 /* "" or a sentence with the next step; borrowed until the next step. */
 const char *gateway_problem(const struct gateway *gateway);
+bool gateway_is_polled(const struct gateway *gateway);  /* somebody reads this bot */
 int64_t gateway_next_ms(const struct gateway *gateway); /* INT64_MAX: nothing is due */
 
 struct gateway_consumer_figures {

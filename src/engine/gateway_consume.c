@@ -19,9 +19,18 @@ static const char empty_answer[] = "{\"ok\":true,\"result\":[]}";
 static const char dropped_answer[] =
     "{\"ok\":true,\"result\":true,\"description\":\"Webhook is already deleted\"}";
 
-bool gateway_is_read(const struct gateway *g) {
+static bool is_own(const char *name) {
+    return strcmp(name, GATEWAY_OWN) == 0;
+}
+
+/* Our own is no reason to poll a bot that somebody may read elsewhere, unless it is wished. */
+static bool reads(const struct gateway *g, const struct consumer *c) {
+    return c->name && (g->options.own_reads || !is_own(c->name));
+}
+
+bool gateway_is_polled(const struct gateway *g) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
-        if (g->consumers[i].name)
+        if (reads(g, &g->consumers[i]))
             return true;
     return false;
 }
@@ -49,11 +58,13 @@ static bool enter_epoch(struct consumer *c, int64_t epoch) {
     return true;
 }
 
-uint64_t gateway_hidden_for(const struct gateway *g, int64_t id, uint64_t kind_bit) {
-    uint64_t hidden = 0;
+uint64_t gateway_hidden_for(const struct gateway *g, const struct telegram_update *update) {
+    bool press = update->press && g->options.own;
+    uint64_t hidden = press ? HIDDEN_PRESS : 0;
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         const struct consumer *c = &g->consumers[i];
-        if (c->name && (c->skipping || !(c->kinds & kind_bit) || had_it(g, c, id)))
+        if (c->name && (c->skipping || !(c->kinds & update->kind_bit) || is_own(c->name) != press ||
+                        had_it(g, c, update->id)))
             hidden |= UINT64_C(1) << i;
     }
     return hidden;
@@ -101,15 +112,18 @@ static size_t free_slot(const struct gateway *g) {
     return found;
 }
 
-/* What was hidden from the one who had this slot before is shown to the new one; on disk too, with
- * the row that it gets. */
+/* What was hidden from the one who had this slot before is shown to the new one, unless it is a
+ * press and not for it; on disk too, with the row that it gets. */
 static void clean_slot(struct gateway *g, size_t slot) {
     uint64_t bit = UINT64_C(1) << slot;
+    bool own = is_own(g->consumers[slot].name);
     for (int64_t seq = g->held_first; seq <= g->seq_last; seq++) {
         struct held *held = gateway_held(g, seq);
-        if (!(held->hidden & bit))
+        bool press = (held->hidden & HIDDEN_PRESS) != 0;
+        uint64_t hidden = own != press ? held->hidden | bit : held->hidden & ~bit;
+        if (held->hidden == hidden)
             continue;
-        held->hidden &= ~bit;
+        held->hidden = hidden;
         held->outdated = g->outdated = true;
     }
 }
@@ -233,12 +247,36 @@ void gateway_add_unsaved(struct gateway *g, uint64_t ticket, struct records *rec
         gateway_add_outdated(g, ticket, records);
 }
 
+/* With the last consumer goes the knowledge of what was confirmed: what is on disk only for its
+ * ids would be given out again after a restart. */
+static void forget_confirmed(struct gateway *g, struct records *records) {
+    if (g->held_first - 1 <= g->disk_dropped)
+        return;
+    g->disk_dropped = g->held_first - 1;
+    struct record *record = records_add(records, RECORD_UPDATES_DROP);
+    record->bot = text_copy(g->options.bot);
+    record->seq = g->disk_dropped;
+}
+
+static void forget_consumer(struct gateway *g, struct consumer *c,
+                            struct gateway_commands *commands) {
+    struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
+    command->ticket = ++g->tickets;
+    struct record *record = records_add(&command->records, RECORD_CONSUMER_DROP);
+    record->bot = text_copy(g->options.bot);
+    record->consumer = c->name;
+    *c = (struct consumer){0};
+    forget_confirmed(g, &command->records);
+}
+
 /* A declared one counts from its declaration: a restart before its first poll must not let go of
  * what waits for it. Another may have confirmed an update that did not reach the disk: its number
  * is given to the next one, which that confirmation must not meet there. */
 void gateway_start_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         struct consumer *c = &g->consumers[i];
+        if (c->name && is_own(c->name) && !g->options.own) /* it was, in an earlier run */
+            forget_consumer(g, c, commands);
         if (!c->name)
             continue;
         c->unsaved = c->confirmed > g->seq_last;
@@ -454,29 +492,12 @@ void gateway_on_stored_consumer(struct gateway *g, const struct gateway_event *e
     }
 }
 
-/* With the last consumer goes the knowledge of what was confirmed: what is on disk only for its
- * ids would be given out again after a restart. */
-static void forget_confirmed(struct gateway *g, struct records *records) {
-    if (g->held_first - 1 <= g->disk_dropped)
-        return;
-    g->disk_dropped = g->held_first - 1;
-    struct record *record = records_add(records, RECORD_UPDATES_DROP);
-    record->bot = text_copy(g->options.bot);
-    record->seq = g->disk_dropped;
-}
-
 void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         struct consumer *c = &g->consumers[i];
         if (!c->name || c->declared || c->parked || c->dropping ||
             now - c->seen_ms < CONSUMER_KEEP_MS)
             continue;
-        struct gateway_command *command = gateway_add(commands, GATEWAY_DO_PERSIST);
-        command->ticket = ++g->tickets;
-        struct record *record = records_add(&command->records, RECORD_CONSUMER_DROP);
-        record->bot = text_copy(g->options.bot);
-        record->consumer = c->name;
-        *c = (struct consumer){0};
-        forget_confirmed(g, &command->records);
+        forget_consumer(g, c, commands);
     }
 }

@@ -158,7 +158,7 @@ void gateway_poll_advance(struct gateway *g, int64_t now, struct gateway_command
         return;
     if (g->unsaved) {
         save(g, commands);
-    } else if (!gateway_is_read(g)) {
+    } else if (!gateway_is_polled(g)) {
         g->poller = POLLER_OFF;
     } else if (!g->unhooked) {
         gateway_add(commands, GATEWAY_DO_UNHOOK);
@@ -264,7 +264,7 @@ static bool is_repeat(const struct gateway *g, int64_t id, int64_t now) {
 static void take_update(struct gateway *g, const struct telegram_update *update, int64_t now) {
     if (update->id < g->offset)
         g->epoch++;
-    uint64_t hidden = gateway_hidden_for(g, update->id, update->kind_bit);
+    uint64_t hidden = gateway_hidden_for(g, update);
     struct held *held = hold(g, update->raw.data, update->raw.size);
     held->id = update->id;
     held->epoch = g->epoch;

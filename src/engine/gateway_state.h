@@ -4,6 +4,7 @@
 #include "engine/gateway.h"
 
 enum { RECENT_IDS = 1024, CHAT_BUCKETS = 1024 };
+#define HIDDEN_PRESS (UINT64_C(1) << 63) /* in `hidden`, beside the slots: it is a press */
 #define DAY_MS INT64_C(86400000)
 
 enum poller_state {
@@ -140,9 +141,8 @@ void gateway_forget_consumers(struct gateway *g, int64_t now, struct gateway_com
 void gateway_start_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands);
 struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
 uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */
-bool gateway_is_read(const struct gateway *g);
 /* A bit for each consumer that is not to see this new update. */
-uint64_t gateway_hidden_for(const struct gateway *g, int64_t id, uint64_t kind_bit);
+uint64_t gateway_hidden_for(const struct gateway *g, const struct telegram_update *update);
 
 /* gateway_send.c */
 void gateway_on_send(struct gateway *g, const struct gateway_event *event, int64_t now,

@@ -332,7 +332,7 @@ static void test_reused_slot_hides_nothing(void **state) {
         begin_polling(&b);
         add_bot_row(&disk, 7, 12, 0);
         add_consumer_row(&disk, 0, 0);
-        add_update_row(&disk, 1, full ? ~UINT64_C(1) : 6);
+        add_update_row(&disk, 1, full ? UINT32_MAX - 1 : 6);
         add_update_row(&disk, 2, 0);
         restart(&b, &disk);
         feed(&b, (struct gateway_event){.on = GATEWAY_ON_ASK, .request = 1, .consumer = "other"});
@@ -360,6 +360,32 @@ static void begin_with_three(struct bench *b) {
     struct telegram_update list[] = {update(10, "{A}"), update(11, "{B}"), update(12, "{C}")};
     feed(b, polled(list, 3));
     stored(b, persist(b), 0);
+}
+
+static void test_presses_go_to_our_own_consumer_alone(void **state) {
+    struct bench b;
+    begin(&b);
+    b.options.own = true;
+    gateway_free(b.gateway);
+    b.gateway = gateway_new(&b.options);
+    gateway_declare(b.gateway, GATEWAY_OWN);
+    assert_false(gateway_is_polled(b.gateway)); /* for it alone nobody polls */
+    gateway_declare(b.gateway, "bot");
+    assert_true(gateway_is_polled(b.gateway));
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_START});
+    feed(&b, (struct gateway_event){
+                 .on = GATEWAY_ON_ASK, .request = 1, .consumer = GATEWAY_OWN, .timeout_s = 50});
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_UNHOOKED});
+    struct telegram_update list[] = {update(10, "{A}"), update(11, "{B}")};
+    list[1].press = true;
+    feed(&b, polled(list, 2));
+    assert_answer(&b, 1, "{\"ok\":true,\"result\":[{B}]}");
+    stored(&b, persist(&b), 0);
+    ask(&b, 2, 0, 0);
+    assert_answer(&b, 2, "{\"ok\":true,\"result\":[{A}]}");
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_ASK, .request = 3, .consumer = "new"});
+    assert_answer(&b, 3, "{\"ok\":true,\"result\":[{A}]}"); /* who comes later, too */
+    end(&b);
 }
 
 static void test_offsets_as_the_api_has_them(void **state) {
@@ -999,6 +1025,7 @@ int main(void) {
         cmocka_unit_test(test_first_update_of_an_epoch_is_noted),
         cmocka_unit_test(test_confirmed_number_is_not_used_again),
         cmocka_unit_test(test_reused_slot_hides_nothing),
+        cmocka_unit_test(test_presses_go_to_our_own_consumer_alone),
         cmocka_unit_test(test_offsets_as_the_api_has_them),
         cmocka_unit_test(test_second_poller_ends_the_first),
         cmocka_unit_test(test_gone_poll_takes_nothing_along),

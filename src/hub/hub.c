@@ -14,6 +14,7 @@
 enum {
     PORTS_TRIED = 50,
     STOP_MS_MAX = 5000,
+    ZONE_S = 366 * 86400,
     DRAIN_MS = 3000, /* a busy machine needs its time */
     GIVEN_MS_MAX = 3000,
     CONNECTIONS_OUT = 256
@@ -55,6 +56,9 @@ static void make_bot(struct hub *hub, struct hub_bot *bot, const struct bot_conf
     options.rate_all = rate_or(options.rate_all, asked->sends_per_second);
     options.rate_chat = rate_or(options.rate_chat, asked->chat_sends_per_second);
     options.rate_group = rate_or(options.rate_group, asked->group_sends_per_minute);
+    bool tells = hub->config->alerts.bot && strcmp(hub->config->alerts.bot, config->name) == 0;
+    options.own = tells && hub->config->alerts.buttons != BUTTONS_NEVER;
+    options.own_reads = hub->config->alerts.buttons == BUTTONS_ALWAYS;
     bot->gateway = gateway_new(&options);
 }
 
@@ -63,6 +67,7 @@ static void make_alerts(struct hub *hub) {
     hub->alerts_bot = hub->config->alerts.bot ? hub_bot(hub, hub->config->alerts.bot) : NULL;
     options.chat = hub->alerts_bot ? hub->config->alerts.chat : 0;
     options.seed = hub->seed;
+    options.repeat_ms = hub->config->alerts.repeat_interval_ms;
     options.group_ms = hub->config->alerts.group_interval_ms;
     if (hub->options.breaker_open_ms > 0)
         options.breaker.open_ms = hub->options.breaker_open_ms;
@@ -89,6 +94,8 @@ static void declare_consumers(struct hub *hub) {
     for (size_t i = 0; i < hub->bot_count; i++) {
         struct hub_bot *bot = &hub->bots[i];
         size_t count = 0;
+        if (bot == hub->alerts_bot && hub->config->alerts.buttons != BUTTONS_NEVER)
+            gateway_declare(bot->gateway, GATEWAY_OWN);
         for (size_t s = 0; s < hub->config->service_count; s++) {
             const struct service_config *service = &hub->config->services[s];
             if (!service->consumer || strcmp(service->consumer, bot->config->name) != 0)
@@ -208,6 +215,8 @@ static void on_due(uv_timer_t *timer) {
 /* Before the loop sleeps: the alarm clock is set to the one next deadline. */
 static void on_prepare(uv_prepare_t *prepare) {
     struct hub *hub = prepare->data;
+    if (hub->alerts_bot)
+        buttons_turn(hub->alerts_bot);
     int64_t now = hub_now(hub), next = alerts_next_ms(hub->alerts, now);
     for (size_t i = 0; i < hub->bot_count; i++)
         if (gateway_next_ms(hub->bots[i].gateway) < next)
@@ -246,7 +255,7 @@ static bool is_quiet(const struct hub *hub) {
     for (size_t i = 0; i < hub->bot_count; i++)
         if (hub->bots[i].exchanges)
             return false;
-    return hub->commits == 0;
+    return hub->commits == 0 && hub->works == 0;
 }
 
 static void begin_close(struct hub *hub) {
@@ -288,6 +297,13 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 /* ---- all of it ---- */
 
+static void load_zone(struct hub *hub) {
+    int64_t now_s = clock_wall_ms() / 1000;
+    int r = zone_load(hub->config->timezone, now_s - ZONE_S, now_s + 10 * ZONE_S, &hub->zone);
+    if (r < 0)
+        log_warning("the zone %s is not known here; UTC is used", hub->config->timezone);
+}
+
 static void open_handles(struct hub *hub) {
     static const int numbers[] = {SIGTERM, SIGINT};
     uv_prepare_init(&hub->loop, &hub->prepare);
@@ -319,6 +335,7 @@ static void free_all(struct hub *hub) {
     free(hub->keeper.path);
     free(hub->keeper.events_path);
     alerts_free(hub->alerts);
+    zone_deinit(&hub->zone);
     buffer_deinit(&hub->health.body);
     must(uv_loop_close(&hub->loop) == 0);
 }
@@ -332,6 +349,7 @@ int hub_run(struct hub *hub, const struct config *config, const struct hub_optio
         hub->seed = (uint64_t)clock_wall_ms();
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is a full disk, not the end */
     must(uv_loop_init(&hub->loop) == 0);
+    load_zone(hub);
     make_engines(hub);
     open_store(hub);
     declare_consumers(hub);
@@ -342,6 +360,7 @@ int hub_run(struct hub *hub, const struct config *config, const struct hub_optio
     for (size_t i = 0; i < hub->bot_count; i++)
         gateway_feed(&hub->bots[i], &(struct gateway_event){.on = GATEWAY_ON_START});
     alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_START});
+    buttons_open(hub);
     (void)notify_send("READY=1");
     uv_run(&hub->loop, UV_RUN_DEFAULT);
     free_all(hub);

@@ -6,6 +6,7 @@
  *   hub_gateway.c  carries out what the gateway engines say
  *   hub_alerts.c   the same for the alerts engine, and the API for alerts
  *   hub_silences.c the API for silences
+ *   hub_buttons.c  what people say to Holdfast in a chat: buttons, /holdfast
  *   hub_health.c   /, /ping, /health
  *   hub_keeper.c   the keeper's control socket: services, restarts
  * Nothing here decides; it asks an engine, carries the commands out in order, and feeds back what
@@ -18,6 +19,7 @@
 #include "link/http_server.h"
 #include "link/line_socket.h"
 #include "model/config.h"
+#include "policy/calendar.h"
 #include "policy/quota.h"
 #include "store/store.h"
 #include <uv.h>
@@ -38,18 +40,22 @@ struct hub_bot {
     struct exchange *exchanges; /* all that are under way */
     char *problem;              /* as it was logged last */
     bool link_down;             /* the last poll failed */
+    int64_t press_offset;       /* hub_buttons.c: what was said up to here is done */
+    bool press_due;             /* ... and the next may come */
 };
-enum exchange_kind { EXCHANGE_CALL, EXCHANGE_ALERT };
+enum exchange_kind { EXCHANGE_CALL, EXCHANGE_ALERT, EXCHANGE_OWN };
+struct press;
 /* One request to a gateway engine; its address is its number there. */
 struct exchange {
     struct exchange *next, **place; /* among those of its bot */
     enum exchange_kind kind;
     struct hub_bot *bot;
     struct http_request *request;     /* CALL: of the consumer */
-    char *method;                     /* CALL: of the Bot API */
+    char *method;                     /* CALL, OWN: of the Bot API; NULL: a poll of our own */
+    struct press *press;              /* OWN: waits for the answer, or NULL */
     int64_t alert;                    /* ALERT: its id */
     const struct http_answer *answer; /* while it is being handled */
-    struct buffer body;               /* ALERT */
+    struct buffer body;               /* ALERT, OWN */
     const struct gateway_event *came; /* ALERT: while it is being handled */
     bool flying;
 };
@@ -101,6 +107,8 @@ struct hub {
     uint16_t port;
     int64_t stop_at_ms, drained_at_ms;
     int64_t given_ms;                /* a consumer was last given updates, clock_ms(); 0: never */
+    struct zone zone;                /* of the config */
+    size_t works;                    /* in other threads */
     size_t commits;                  /* handed to the store and not yet told of */
     bool draining, stopping, closed; /* one after the other */
 };
@@ -149,10 +157,20 @@ void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, 
 void hub_alert_event(struct hub *hub, const struct alert *alert, int64_t event);
 /* The number of a request that an ACCEPT with one id answers with `status`, a REFUSE otherwise. */
 uint64_t alerts_wait(struct http_request *request, int status);
+/* The same for who is no request: refusal NULL: it is done, with so many. Called once. */
+typedef void hub_answered(struct hub *hub, void *context, const char *refusal, size_t count);
+uint64_t alerts_wait_call(hub_answered *answered, void *context);
 void hub_post_silences(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_silences(struct hub *hub, struct http_request *request, const char *rest);
 void hub_post_alerts(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_alerts(struct hub *hub, struct http_request *request, const char *rest);
+
+/* hub_buttons.c */
+void buttons_open(struct hub *hub);
+void buttons_turn(struct hub_bot *bot);                         /* asks for the next one */
+void buttons_updates(struct hub_bot *bot, struct slice answer); /* of that question */
+void buttons_called(struct press *press, bool ok);              /* its call came back */
+bool buttons_are_read(struct hub *hub); /* else there is no use in sending any */
 
 /* hub_health.c */
 void hub_get_root(struct hub *hub, struct http_request *request, const char *rest);
@@ -168,4 +186,5 @@ void keeper_look(struct hub *hub);
 bool keeper_is_silent(const struct hub *hub);
 /* The alert made of this event is on disk, or could not be written. */
 void keeper_told(struct hub *hub, int64_t event, bool kept);
+void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context);
 void hub_post_restart(struct hub *hub, struct http_request *request, const char *rest);

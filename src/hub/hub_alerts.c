@@ -17,8 +17,10 @@ struct alerts_ticket {
 struct intake_wait { /* a request that waits for its commit; its address is its number */
     struct http_request *request;
     bool one, replay;
-    int status;    /* of the good answer; 0: 202 */
-    int64_t event; /* request NULL: of the keeper */
+    int status;             /* of the good answer; 0: 202 */
+    int64_t event;          /* request NULL: of the keeper */
+    hub_answered *answered; /* or, not NULL, of somebody else */
+    void *context;
 };
 struct page_wait { /* a request that waits for the store's answer */
     struct hub *hub;
@@ -56,12 +58,20 @@ static void do_persist(struct hub *hub, struct alerts_command *command) {
     hub_persist(hub, &command->records, on_stored, ticket);
 }
 
+static void tell_waiting(struct hub *hub, struct intake_wait *wait, const char *refusal,
+                         size_t count) {
+    if (wait->answered)
+        wait->answered(hub, wait->context, refusal, count);
+    else
+        keeper_told(hub, wait->event, !refusal);
+    free(wait);
+}
+
 static void do_accept(struct hub *hub, struct alerts_command *command) {
     struct intake_wait *wait = (struct intake_wait *)(uintptr_t)command->request;
     AUTO_BUFFER struct buffer body = {0};
     if (!wait->request) {
-        keeper_told(hub, wait->event, true);
-        free(wait);
+        tell_waiting(hub, wait, NULL, command->id_count);
         return;
     }
     if (!wait->one)
@@ -80,11 +90,16 @@ uint64_t alerts_wait(struct http_request *request, int status) {
     return (uint64_t)(uintptr_t)wait;
 }
 
+uint64_t alerts_wait_call(hub_answered *answered, void *context) {
+    struct intake_wait *wait = memory_new(sizeof *wait);
+    *wait = (struct intake_wait){.answered = answered, .context = context};
+    return (uint64_t)(uintptr_t)wait;
+}
+
 static void do_refuse(struct hub *hub, struct alerts_command *command) {
     struct intake_wait *wait = (struct intake_wait *)(uintptr_t)command->request;
     if (!wait->request) {
-        keeper_told(hub, wait->event, false);
-        free(wait);
+        tell_waiting(hub, wait, command->text, 0);
         return;
     }
     const char *title = command->code == 507   ? "Insufficient Storage"
@@ -128,6 +143,17 @@ static void do_cancel(struct hub *hub, struct alerts_command *command) {
                                                         .description = ""});
 }
 
+static struct telegram_buttons buttons_of(struct hub *hub, const struct alerts_command *command) {
+    struct telegram_buttons buttons = {0};
+    const char *service = command->alert->service;
+    if (command->ack == 0 || !buttons_are_read(hub))
+        return buttons;
+    buttons = (struct telegram_buttons){.ack = command->ack, .all = command->ack_all};
+    if (service && config_service(hub->config, service))
+        buttons.service = service;
+    return buttons;
+}
+
 static void do_send(struct hub *hub, struct alerts_command *command) {
     struct exchange **slot = slot_of(hub, command->id);
     must(slot);
@@ -135,11 +161,13 @@ static void do_send(struct hub *hub, struct alerts_command *command) {
     AUTO_BUFFER struct buffer url = {0}, body = {0};
     bot_add_url(bot, "", &url);
     buffer_add_text(&url, "sendMessage");
+    struct telegram_buttons buttons = buttons_of(hub, command);
     if (command->other_count)
         telegram_add_alerts(command->alert, command->others, command->other_count, command->chat,
-                            &body);
-    else if (!telegram_add_alert(command->alert, command->alert->part, command->chat, &body))
-        (void)telegram_add_alert(command->alert, 0, command->chat, &body); /* a part that is gone */
+                            &buttons, &body);
+    else if (!telegram_add_alert(command->alert, command->alert->part, command->chat, &buttons,
+                                 &body)) /* a part that is gone */
+        (void)telegram_add_alert(command->alert, 0, command->chat, &buttons, &body);
     (*slot)->flying = true;
     struct http_call_options options = {.method = "POST",
                                         .url = url.data,
@@ -154,7 +182,7 @@ void alerts_sent(struct exchange *exchange, const struct gateway_event *event) {
     struct hub *hub = exchange->bot->hub;
     const struct alert *alert = alerts_live(hub->alerts, exchange->alert);
     AUTO_BUFFER struct buffer scratch = {0};
-    bool more = alert && telegram_add_alert(alert, alert->part + 1, 1, &scratch);
+    bool more = alert && telegram_add_alert(alert, alert->part + 1, 1, NULL, &scratch);
     alerts_forget(exchange);
     alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_SENT,
                                             .id = exchange->alert,
@@ -285,6 +313,22 @@ static void set_breaker(struct hub *hub, struct http_request *request) {
     http_respond_json(request, 200, http_request_body(request));
 }
 
+/* rest: "ack" or "17/ack" */
+static void acknowledge(struct hub *hub, struct http_request *request, int64_t id) {
+    AUTO_BUFFER struct buffer by = {0};
+    struct slice body = http_request_body(request);
+    if (body.size > 0 && (!json_is_valid(body) || json_to_text(json_member(body, "by"), &by) < 0)) {
+        hub_problem(request, 400, "Bad Request", "send nothing, or {\"by\":\"who you are\"}", -1);
+        return;
+    }
+    struct intake_wait *wait = memory_new(sizeof *wait);
+    *wait = (struct intake_wait){.request = request, .status = 200};
+    alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_ACK,
+                                            .request = (uint64_t)(uintptr_t)wait,
+                                            .id = id,
+                                            .by = by.data && by.data[0] ? by.data : "the API"});
+}
+
 /* ---- GET, and the store's answers ---- */
 
 static void start_replay(struct hub *hub, struct http_request *request, const struct alert *alert) {
@@ -337,11 +381,18 @@ void hub_post_alerts(struct hub *hub, struct http_request *request, const char *
         intake(hub, request);
     else if (strcmp(rest, "breaker") == 0)
         set_breaker(hub, request);
+    else if (strcmp(rest, "ack") == 0)
+        acknowledge(hub, request, 0);
+    else if (strcmp(rest + digits, "/ack") == 0 && text_to_int(id, 1, INT64_MAX, &query.id) == 0)
+        acknowledge(hub, request, query.id);
     else if (strcmp(rest + digits, "/replay") == 0 && text_to_int(id, 1, INT64_MAX, &query.id) == 0)
         find(hub, request, &query, true);
     else
-        hub_problem(request, 404, "Not Found",
-                    "known are POST /v1/alerts, /v1/alerts/ID/replay and /v1/alerts/breaker", -1);
+        hub_problem(
+            request, 404, "Not Found",
+            "known are POST /v1/alerts, /v1/alerts/ID/replay, /v1/alerts/ID/ack, /v1/alerts/ack "
+            "and /v1/alerts/breaker",
+            -1);
 }
 
 static bool int_query(struct http_request *request, const char *name, int64_t max, int64_t *ret) {

@@ -37,6 +37,7 @@ void exchange_free(struct exchange *exchange) {
     if (exchange->next)
         exchange->next->place = exchange->place;
     free(exchange->method);
+    free(exchange->press);
     buffer_deinit(&exchange->body);
     free(exchange);
 }
@@ -179,6 +180,11 @@ void gateway_start_call(struct exchange *exchange) {
 
 static void do_answer(struct hub_bot *bot, struct gateway_command *command) {
     struct exchange *exchange = exchange_of(command->request);
+    if (exchange->kind == EXCHANGE_OWN) {
+        exchange_free(exchange);
+        buttons_updates(bot, buffer_slice(&command->body));
+        return;
+    }
     http_respond_json(exchange->request, 200, buffer_slice(&command->body));
     static const char updates[] = "{\"ok\":true,\"result\":[";
     if (command->body.size > sizeof updates + 1 &&
@@ -187,10 +193,20 @@ static void do_answer(struct hub_bot *bot, struct gateway_command *command) {
     exchange_free(exchange);
 }
 
+static void refuse_own(struct hub_bot *bot, struct exchange *exchange,
+                       const struct gateway_command *command) {
+    log_warning("%s: %s of our own was not done: %s", bot->config->name,
+                exchange->method ? exchange->method : "reading presses", command->text);
+    if (exchange->press)
+        buttons_called(TAKE(exchange->press), false);
+}
+
 static void do_refuse(struct hub_bot *bot, struct gateway_command *command) {
     struct exchange *exchange = exchange_of(command->request);
     if (exchange->kind == EXCHANGE_CALL)
         hub_respond_error(exchange->request, command->code, command->text, command->retry_after_s);
+    else if (exchange->kind == EXCHANGE_OWN)
+        refuse_own(bot, exchange, command);
     else
         alerts_forget(exchange); /* the hub stops; the alert is on disk */
     exchange_free(exchange);
@@ -222,6 +238,17 @@ static void do_send(struct hub_bot *bot, struct gateway_command *command) {
     AUTO_BUFFER struct buffer url = {0};
     bot_add_url(bot, "", &url);
     buffer_add_text(&url, exchange->method);
+    exchange->flying = true;
+    if (exchange->kind == EXCHANGE_OWN) {
+        struct http_call_options own = {.method = "POST",
+                                        .url = url.data,
+                                        .body = buffer_slice(&exchange->body),
+                                        .content_type = "application/json",
+                                        .proxy = bot->config->proxy,
+                                        .total_ms_max = CALL_MS_MAX};
+        http_call_start(bot->hub->client, &own, gateway_on_answer, exchange, NULL);
+        return;
+    }
     const char *query = http_request_raw_query(request);
     if (query[0])
         buffer_print(&url, "?%s", query);
@@ -233,7 +260,6 @@ static void do_send(struct hub_bot *bot, struct gateway_command *command) {
         .content_type = http_request_header(request, "Content-Type"),
         .proxy = bot->config->proxy,
         .total_ms_max = body.size > UPLOAD_BYTES ? UPLOAD_MS_MAX : CALL_MS_MAX};
-    exchange->flying = true;
     http_call_start(bot->hub->client, &options, gateway_on_answer, exchange, NULL);
 }
 
@@ -241,7 +267,10 @@ static void do_send(struct hub_bot *bot, struct gateway_command *command) {
 static void do_pass(struct hub_bot *bot, struct gateway_command *command) {
     struct exchange *exchange = exchange_of(command->request);
     const struct http_answer *answer = exchange->answer;
-    if (exchange->kind == EXCHANGE_CALL) {
+    if (exchange->kind == EXCHANGE_OWN) {
+        if (exchange->press)
+            buttons_called(TAKE(exchange->press), answer->status == 200);
+    } else if (exchange->kind == EXCHANGE_CALL) {
         char seconds[24] = "";
         struct http_header header = {"Retry-After", seconds};
         if (answer->retry_after_s >= 0)

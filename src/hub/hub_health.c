@@ -154,13 +154,14 @@ static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, stru
     add_ago(body, "last_delivered_ago", now, f.last_delivered_ms);
     buffer_print(body,
                  ",\"accepted\":%llu,\"duplicates\":%llu,\"delivered\":%llu,\"failed\":%llu,"
-                 "\"unknown\":%llu,\"silenced\":%llu,\"refused\":%llu,\"silences\":%zu,\"breaker\":"
+                 "\"unknown\":%llu,\"silenced\":%llu,\"refused\":%llu,\"silences\":%zu,"
+                 "\"unacknowledged\":%zu,\"breaker\":"
                  "{\"state\":\"%s\",\"by_hand\":%s,"
                  "\"failures_in_row\":%u,\"successes\":%llu,\"failures\":%llu,\"opened\":%llu}}",
                  (unsigned long long)f.accepted, (unsigned long long)f.duplicates,
                  (unsigned long long)f.delivered, (unsigned long long)f.failed,
                  (unsigned long long)f.unknown, (unsigned long long)f.silenced,
-                 (unsigned long long)f.refused, silences_in_force(hub, now),
+                 (unsigned long long)f.refused, silences_in_force(hub, now), f.unacked,
                  breaker_state_name(f.breaker.state), f.breaker.by_hand ? "true" : "false",
                  f.breaker.failures_in_row, (unsigned long long)f.breaker.successes,
                  (unsigned long long)f.breaker.failures, (unsigned long long)f.breaker.opened);

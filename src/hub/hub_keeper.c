@@ -16,10 +16,12 @@ enum {
     RETELL_MS = 5000
 };
 
-struct restart_wait { /* a POST /restart that waits for the keeper's answer */
+struct restart_wait { /* who waits for the keeper's answer: a POST /restart, or a press */
     struct restart_wait *next;
     int64_t id;
-    struct http_request *request;
+    struct http_request *request; /* NULL: `answered` is called */
+    hub_answered *answered;
+    void *context;
     char *what;
 };
 
@@ -186,7 +188,11 @@ static void take_event(struct hub *hub, struct slice event) {
 /* ---- restarts ---- */
 
 static void answer_restart(struct hub *hub, struct restart_wait *wait, struct slice line) {
-    if (slice_is(json_member(line, "ok"), "true")) {
+    if (!wait->request) {
+        AUTO_FREE char *text = text_member(json_member(line, "error"), "text");
+        bool done = slice_is(json_member(line, "ok"), "true");
+        wait->answered(hub, wait->context, done ? NULL : text, 1);
+    } else if (slice_is(json_member(line, "ok"), "true")) {
         AUTO_BUFFER struct buffer body = {0};
         buffer_add_text(&body, "{\"message\":");
         json_add_text(&body, slice_of(wait->what));
@@ -216,9 +222,12 @@ static bool take_restart_answer(struct hub *hub, int64_t id, struct slice line) 
 
 static void fail_restarts(struct hub *hub) {
     for (struct restart_wait *wait; (wait = hub->keeper.waits);) {
+        static const char why[] = "the keeper went away before it answered; ask again";
         hub->keeper.waits = wait->next;
-        hub_problem(wait->request, 503, "Service Unavailable",
-                    "the keeper went away before it answered; ask again", 2);
+        if (wait->request)
+            hub_problem(wait->request, 503, "Service Unavailable", why, 2);
+        else
+            wait->answered(hub, wait->context, why, 0);
         free(wait->what);
         free(wait);
     }
@@ -254,6 +263,22 @@ static void ask_restart(struct hub *hub, struct http_request *request, const cha
     wait->what =
         rest[0] ? text_format("restarting %s", rest) : text_copy("restarting all services");
     wait->next = hub->keeper.waits;
+    hub->keeper.waits = wait;
+    wait->id = ask(hub, question.data);
+}
+
+void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context) {
+    AUTO_BUFFER struct buffer question = {0};
+    if (!hub->keeper.connected) {
+        answered(hub, context, "the keeper cannot be reached", 0);
+        return;
+    }
+    buffer_add_text(&question, "\"do\":\"restart\",\"services\":[");
+    json_add_text(&question, slice_of(service));
+    buffer_add_text(&question, "]");
+    struct restart_wait *wait = memory_new(sizeof *wait);
+    *wait =
+        (struct restart_wait){.next = hub->keeper.waits, .answered = answered, .context = context};
     hub->keeper.waits = wait;
     wait->id = ask(hub, question.data);
 }

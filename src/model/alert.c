@@ -15,6 +15,7 @@ void alert_deinit(struct alert *alert) {
     free(alert->dedup_key);
     free(alert->group);
     free(alert->reason);
+    free(alert->acked_by);
     *alert = (struct alert){0};
 }
 
@@ -27,6 +28,7 @@ struct alert alert_copy(const struct alert *alert) {
     copy.dedup_key = text_copy(alert->dedup_key);
     copy.group = text_copy(alert->group);
     copy.reason = text_copy(alert->reason);
+    copy.acked_by = text_copy(alert->acked_by);
     return copy;
 }
 

@@ -13,7 +13,7 @@ enum alert_state {
     ALERT_UNKNOWN,   /* it may have arrived; not repeated */
     ALERT_SILENCED,  /* somebody wished so; kept, can be replayed */
 };
-enum { ALERT_PRIORITIES = 4, ALERT_STATES = 6 };
+enum { ALERT_PRIORITIES = 4, ALERT_STATES = 6, ALERT_ACK_WANTED = -1 };
 
 struct alert {
     int64_t id; /* from 1 */
@@ -25,6 +25,9 @@ struct alert {
     uint32_t part;     /* parts of a long text that have arrived */
     bool maybe_sent;   /* an attempt ended without an answer: say "possible repeat" */
     bool plain;        /* its markup was refused: send as plain text */
+    bool reminder;     /* tells of others that nobody has acknowledged */
+    int64_t acked_ms;  /* somebody said that they know; ALERT_ACK_WANTED: it is told until then */
+    char *acked_by;    /* or NULL */
     char *title, *text, *type, *service, *dedup_key; /* `text` is set, others may be NULL */
     char *group;  /* those with the same one may be told together; NULL: type and service decide;
                      "": never */

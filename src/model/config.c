@@ -178,7 +178,10 @@ static bool hub_same(const struct config *a, const struct config *b) {
     if (!text_same(a->http.host, b->http.host) || a->http.port != b->http.port ||
         !text_same(a->http.token.value, b->http.token.value) ||
         a->http.behind_proxy != b->http.behind_proxy || !text_same(a->alerts.bot, b->alerts.bot) ||
-        a->alerts.chat != b->alerts.chat || a->bot_count != b->bot_count)
+        a->alerts.chat != b->alerts.chat || a->alerts.buttons != b->alerts.buttons ||
+        a->alerts.repeat_interval_ms != b->alerts.repeat_interval_ms ||
+        a->alerts.group_interval_ms != b->alerts.group_interval_ms ||
+        !text_same(a->timezone, b->timezone) || a->bot_count != b->bot_count)
         return false;
     for (size_t i = 0; i < a->bot_count; i++)
         if (!bot_same(&a->bots[i], &b->bots[i]))

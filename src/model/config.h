@@ -129,10 +129,13 @@ struct http_config {
     bool behind_proxy; /* may listen beyond loopback: a proxy in front does TLS and login */
 };
 
+enum buttons { BUTTONS_AUTO, BUTTONS_ALWAYS, BUTTONS_NEVER };
 struct alerts_config {
-    char *bot;                 /* name in bots; NULL: alerts are kept but have no way out */
-    int64_t chat;              /* Telegram chat id; 0 = not set */
-    int64_t group_interval_ms; /* between messages of one group; 0: none is grouped */
+    char *bot;                  /* name in bots; NULL: alerts are kept but have no way out */
+    int64_t chat;               /* Telegram chat id; 0 = not set */
+    int buttons;                /* enum buttons; AUTO: where the bot is read through Holdfast */
+    int64_t repeat_interval_ms; /* CRITICAL ones until acknowledged; 0: never again */
+    int64_t group_interval_ms;  /* between messages of one group; 0: none is grouped */
 };
 
 struct trader_config {     /* bot NULL: no trader */

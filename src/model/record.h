@@ -16,11 +16,13 @@ enum record_kind {
     RECORD_ALERT,          /* a new alert; added */
     RECORD_ALERT_CHANGE,   /* all but its texts; replaces */
     RECORD_ALERTS_DROP,    /* all ended before at_ms are let go */
+    RECORD_ALERT_ACK,      /* alert.id is acknowledged: acked_ms, acked_by */
     RECORD_CHAT,           /* chat `id` became chat `offset`; replaces */
     RECORD_SILENCE,        /* `silence`; replaces the former one of its id */
     RECORD_SILENCES_DROP,  /* all ended before at_ms are let go */
     RECORD_SEEN,           /* load only: highest alert id (in id) */
     RECORD_ALERT_SEEN,     /* load only: one that came a short time ago */
+    RECORD_ALERT_UNACKED,  /* load only: one that waits for somebody to acknowledge it */
     RECORD_ALERTS_WAITING, /* load only: id many of alert.priority, at_ms: when the last one came */
     /* The trader's; what they hold stands in `trade`. */
     RECORD_ORDER,       /* replaces the former one of its id */
@@ -59,7 +61,7 @@ struct record {
     uint32_t slot;  /* CONSUMER */
     char *body;     /* UPDATE: raw JSON */
     size_t body_bytes;
-    struct alert alert;         /* ALERT, ALERT_CHANGE */
+    struct alert alert;         /* ALERT, ALERT_CHANGE, ALERT_ACK */
     struct silence *silence;    /* SILENCE, else NULL; owned */
     struct trade_record *trade; /* ORDER and later, else NULL; owned */
 };

@@ -23,6 +23,7 @@ struct telegram_update { /* borrowed from the answer that it came in */
     int64_t id;
     struct slice raw;  /* the JSON object as Telegram wrote it */
     uint64_t kind_bit; /* one bit */
+    bool press;        /* said to Holdfast itself, see wire/telegram_press.h */
 };
 
 /* Sets of update kinds. Kinds that this version does not know are TELEGRAM_KIND_OTHER. */

@@ -30,8 +30,11 @@ static const char *const migrations[] = {
     "ALTER TABLE alerts ADD COLUMN grouped TEXT;"
     "CREATE TABLE silences(id INTEGER PRIMARY KEY, starts INTEGER NOT NULL, ends INTEGER NOT NULL,"
     "  priorities INTEGER NOT NULL, type TEXT, service TEXT, title TEXT, text TEXT, author TEXT,"
-    "  comment TEXT);"};
-enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2 };
+    "  comment TEXT);",
+    "ALTER TABLE alerts ADD COLUMN acked INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alerts ADD COLUMN acked_by TEXT;"
+    "CREATE INDEX alerts_unacked ON alerts(id) WHERE acked<0;"};
+enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2, FLAG_REMINDER = 4 };
 
 enum statement {
     BOT,
@@ -42,6 +45,7 @@ enum statement {
     ALERT,
     ALERT_CHANGE,
     ALERTS_DROP,
+    ALERT_ACK,
     CHAT,
     SILENCE,
     SILENCES_DROP,
@@ -53,10 +57,11 @@ static const char *const statements[STATEMENTS] = {
     [UPDATES_DROP] = "DELETE FROM updates WHERE bot=?1 AND seq<=?2",
     [CONSUMER] = "INSERT OR REPLACE INTO consumers VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
     [CONSUMER_DROP] = "DELETE FROM consumers WHERE bot=?1 AND name=?2",
-    [ALERT] =
-        "INSERT INTO alerts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+    [ALERT] = "INSERT INTO alerts "
+              "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,0,NULL)",
     [ALERT_CHANGE] = "UPDATE alerts SET priority=?2, state=?3, created=?4, next_try=?5, ended=?6,"
-                     " chat=?7, attempts=?8, part=?9, flags=?10, reason=?11 WHERE id=?1",
+                     " chat=?7, attempts=?8, part=?9, flags=?10, reason=?11, acked=?12 WHERE id=?1",
+    [ALERT_ACK] = "UPDATE alerts SET acked=?2, acked_by=?3 WHERE id=?1 AND acked<0",
     /* Among the oldest only: a look at all that have ended would hold up commits. */
     [ALERTS_DROP] = "DELETE FROM alerts WHERE id IN (SELECT id FROM (SELECT id, state, ended FROM"
                     " alerts ORDER BY id LIMIT 5000) WHERE state>=2 AND ended<?1)",
@@ -77,7 +82,8 @@ static void bind_alert(sqlite3_stmt *statement, const struct alert *alert) {
                               alert->attempts,
                               alert->part,
                               (alert->maybe_sent ? FLAG_MAYBE_SENT : 0) |
-                                  (alert->plain ? FLAG_PLAIN : 0)};
+                                  (alert->plain ? FLAG_PLAIN : 0) |
+                                  (alert->reminder ? FLAG_REMINDER : 0)};
     for (int i = 0; i < (int)COUNT_OF(values); i++)
         sqlite3_bind_int64(statement, i + 1, values[i]);
 }
@@ -88,6 +94,7 @@ static int apply_alert(struct sqlite_backend *self, const struct alert *alert, b
     bind_alert(statement, alert);
     if (!is_new) {
         sqlite_bind_text(statement, 11, alert->reason);
+        sqlite3_bind_int64(statement, 12, alert->acked_ms);
         return sqlite_run(self, which);
     }
     const char *const texts[] = {alert->title,     alert->text,   alert->type, alert->service,
@@ -142,6 +149,13 @@ static int apply_drop(struct sqlite_backend *self, const struct record *record) 
     return sqlite_run(self, which);
 }
 
+static int apply_ack(struct sqlite_backend *self, const struct alert *alert) {
+    sqlite3_bind_int64(self->prepared[ALERT_ACK], 1, alert->id);
+    sqlite3_bind_int64(self->prepared[ALERT_ACK], 2, alert->acked_ms);
+    sqlite_bind_text(self->prepared[ALERT_ACK], 3, alert->acked_by);
+    return sqlite_run(self, ALERT_ACK);
+}
+
 static int apply_chat(struct sqlite_backend *self, const struct record *record) {
     sqlite3_bind_int64(self->prepared[CHAT], 1, record->id);
     sqlite3_bind_int64(self->prepared[CHAT], 2, record->offset);
@@ -183,6 +197,8 @@ static int apply(struct sqlite_backend *self, const struct record *record) {
     case RECORD_CONSUMER_DROP:
     case RECORD_ALERTS_DROP:
         return apply_drop(self, record);
+    case RECORD_ALERT_ACK:
+        return apply_ack(self, &record->alert);
     case RECORD_CHAT:
         return apply_chat(self, record);
     case RECORD_SILENCE:
@@ -211,6 +227,7 @@ static struct alert read_alert(sqlite3_stmt *s) {
         .part = (uint32_t)sqlite3_column_int64(s, 8),
         .maybe_sent = (flags & FLAG_MAYBE_SENT) != 0,
         .plain = (flags & FLAG_PLAIN) != 0,
+        .reminder = (flags & FLAG_REMINDER) != 0,
         .title = sqlite_text(s, 10),
         .text = sqlite3_column_text(s, 11) ? sqlite_text(s, 11) : text_copy(""),
         .type = sqlite_text(s, 12),
@@ -218,6 +235,8 @@ static struct alert read_alert(sqlite3_stmt *s) {
         .dedup_key = sqlite_text(s, 14),
         .reason = sqlite_text(s, 15),
         .group = sqlite_text(s, 16),
+        .acked_ms = sqlite3_column_int64(s, 17),
+        .acked_by = sqlite_text(s, 18),
     };
 }
 
@@ -355,6 +374,8 @@ static const struct sqlite_load loads[] = {
      "(SELECT created - 300000 FROM alerts ORDER BY id DESC LIMIT 1)"
      " AND (type IS NOT NULL OR dedup_key IS NOT NULL) ORDER BY id",
      read_alert_record},
+    {RECORD_ALERT_UNACKED,
+     "SELECT * FROM alerts INDEXED BY alerts_unacked WHERE acked<0 ORDER BY id", read_alert_record},
     {RECORD_ALERT,
      "SELECT * FROM alerts INDEXED BY alerts_open WHERE state<2 AND state=1 ORDER BY id",
      read_alert_record},

@@ -325,6 +325,49 @@ static void test_queue(void **state) {
 }
 
 /* A store of the first version: what it holds is there, and the new column has its default. */
+static void change(struct store *store, enum record_kind kind, struct alert alert) {
+    struct records records = {0};
+    records_add(&records, kind)->alert = alert;
+    assert_int_equal(put(store, &records), 0);
+}
+
+struct one {
+    int result;
+    struct alert alert;
+};
+
+static void keep_found(void *context, int r, const struct alert *alerts, size_t count) {
+    struct one *one = context;
+    assert_int_equal(count, 1);
+    *one = (struct one){r, alert_copy(&alerts[0])};
+}
+
+static void test_acknowledged_is_not_asked_for_again(void **state) {
+    struct seen seen;
+    struct store *store = open_good(&seen);
+    change(store, RECORD_ALERT,
+           (struct alert){.id = 7, .text = text_copy("down"), .created_ms = 5000});
+    struct alert told = {.id = 7, .state = ALERT_DELIVERED, .acked_ms = ALERT_ACK_WANTED};
+    change(store, RECORD_ALERT_CHANGE, told);
+    store_close(store);
+    store = open_good(&seen);
+    assert_int_equal(seen.count[RECORD_ALERT_UNACKED], 1);
+    change(store, RECORD_ALERT_ACK,
+           (struct alert){.id = 7, .acked_ms = 6000, .acked_by = text_copy("Ann")});
+    change(store, RECORD_ALERT_ACK,
+           (struct alert){.id = 7, .acked_ms = 7000}); /* the first counts */
+    struct one found = {.result = 99};
+    store_find_alerts(store, &(struct store_query){.id = 7, .state = -1, .limit = 1}, keep_found,
+                      &found);
+    wait_for(store, &found.result);
+    assert_int_equal(found.alert.acked_ms, 6000);
+    assert_string_equal(found.alert.acked_by, "Ann");
+    alert_deinit(&found.alert);
+    store_close(store);
+    store_close(open_good(&seen));
+    assert_int_equal(seen.count[RECORD_ALERT_UNACKED], 0);
+}
+
 static void test_migration(void **state) {
     struct seen seen;
     sqlite3 *old;
@@ -334,6 +377,9 @@ static void test_migration(void **state) {
                                   "ALTER TABLE consumers DROP COLUMN ahead;"
                                   "DROP INDEX alerts_open; DROP INDEX alerts_ended;"
                                   "ALTER TABLE alerts DROP COLUMN grouped; DROP TABLE silences;"
+                                  "DROP INDEX alerts_unacked;"
+                                  "ALTER TABLE alerts DROP COLUMN acked;"
+                                  "ALTER TABLE alerts DROP COLUMN acked_by;"
                                   "CREATE INDEX alerts_by_state ON alerts(state, id);"
                                   "INSERT INTO consumers VALUES('main','bot',3,41,1,5,1000);"
                                   "PRAGMA user_version=1",
@@ -436,6 +482,7 @@ int main(void) {
         IN_FOLDER(test_log_is_bounded_under_load),
         IN_FOLDER(test_find),
         IN_FOLDER(test_queue),
+        IN_FOLDER(test_acknowledged_is_not_asked_for_again),
         IN_FOLDER(test_migration),
         IN_FOLDER(test_refusals),
     };

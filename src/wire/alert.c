@@ -172,5 +172,9 @@ void alert_add_json(struct buffer *ret, const struct alert *alert) {
     if (alert->state == ALERT_WAITING)
         add_time(ret, "next_try", alert->next_ms);
     add_time(ret, "ended", alert->ended_ms);
+    if (alert->acked_ms)
+        add_text(ret, "acknowledge", alert->acked_ms > 0 ? "done" : "wanted");
+    add_time(ret, "acknowledged", alert->acked_ms);
+    add_text(ret, "acknowledged_by", alert->acked_by);
     buffer_add_text(ret, "}");
 }

@@ -76,9 +76,18 @@ static const struct reader_option bot_options[] = {
 };
 
 #define ALERTS(field) offsetof(struct alerts_config, field)
+static const char *const buttons_names[] = {"auto", "always", "never", NULL};
 static const struct reader_option alerts_options[] = {
     {{"bot", OPTION_TEXT, ALERTS(bot), NULL, 0, 0, NULL, "Name in bots."}, NULL},
     {{"chat", OPTION_INT, ALERTS(chat), NULL, INT64_MIN, INT64_MAX, NULL, "Chat id."}, NULL},
+    {{"buttons", OPTION_ENUM, ALERTS(buttons), "auto", 0, 0, buttons_names,
+      "Acknowledge, Restart, Logs, Silence below CRITICAL alerts. auto: where a program reads the "
+      "bot through Holdfast; always: the bot is polled for them alone, too."},
+     NULL},
+    {{"repeat_interval", OPTION_DURATION, ALERTS(repeat_interval_ms), "5m", 0, 86400000, NULL,
+      "What CRITICAL alerts said is said again so long after, then after longer pauses, until "
+      "somebody acknowledges it; 0s: never."},
+     NULL},
     {{"group_interval", OPTION_DURATION, ALERTS(group_interval_ms), "30s", 0, 3600000, NULL,
       "After a message, the next alerts of the same group wait so long and come as one; 0s: each "
       "alone."},

@@ -96,6 +96,7 @@ static int read_update(struct slice raw, struct telegram_update *ret) {
             has_kind = true;
         }
     }
+    ret->press = telegram_is_press(raw);
     return r == 0 && has_id ? 0 : -EPROTO;
 }
 

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "model/alert.h"
 #include "model/telegram.h"
+#include "wire/telegram_press.h"
 
 enum { TELEGRAM_TEXT_POINTS_MAX = 4096, TELEGRAM_UPDATES_MAX = 1000 };
 
@@ -37,11 +38,13 @@ int64_t telegram_chat_key(const char *chat_id);
 MUST_CHECK int telegram_read_kinds(struct slice json, uint64_t *ret_kinds);
 void telegram_add_kinds(uint64_t kinds, struct buffer *ret); /* as JSON */
 
-/* sendMessage for part `part` (from 0) of an alert. False: there is no such part. */
-bool telegram_add_alert(const struct alert *alert, uint32_t part, int64_t chat, struct buffer *ret);
+/* sendMessage, with buttons (NULL: none) below its last part, for part `part` (from 0) of an alert.
+ * False: there is no such part. */
+bool telegram_add_alert(const struct alert *alert, uint32_t part, int64_t chat,
+                        const struct telegram_buttons *buttons, struct buffer *ret);
 /* It and `count` others as one message, a line each; as many as it holds, and how many more. */
 void telegram_add_alerts(const struct alert *first, const struct alert *const *others, size_t count,
-                         int64_t chat, struct buffer *ret);
+                         int64_t chat, const struct telegram_buttons *buttons, struct buffer *ret);
 /* {"ok":false,...} as the Bot API would say it; retry_after_s -1: none. */
 void telegram_add_error(struct buffer *ret, int code, const char *description,
                         int64_t retry_after_s);

@@ -76,17 +76,19 @@ static void add_head(struct buffer *ret, const struct alert *alert, uint32_t par
 }
 
 static void add_message(struct buffer *ret, const struct alert *alert, struct slice text,
-                        int64_t chat) {
+                        int64_t chat, const struct telegram_buttons *buttons) {
     buffer_print(ret, "{\"chat_id\":%lld,%s\"text\":", (long long)chat,
                  alert->plain ? "" : "\"parse_mode\":\"HTML\",");
     json_add_text(ret, text);
     /* Night is for sleeping: only what is urgent makes a sound. */
-    buffer_print(ret, ",\"disable_notification\":%s}",
+    buffer_print(ret, ",\"disable_notification\":%s",
                  alert->priority >= ALERT_MEDIUM ? "true" : "false");
+    telegram_add_buttons(ret, buttons);
+    buffer_add_text(ret, "}");
 }
 
 bool telegram_add_alert(const struct alert *alert, uint32_t part, int64_t chat,
-                        struct buffer *ret) {
+                        const struct telegram_buttons *buttons, struct buffer *ret) {
     struct slice text;
     uint32_t parts;
     if (!part_of(slice_of(alert->text), part, &text, &parts))
@@ -94,7 +96,7 @@ bool telegram_add_alert(const struct alert *alert, uint32_t part, int64_t chat,
     AUTO_BUFFER struct buffer message = {0};
     add_head(&message, alert, part, parts);
     add_escaped(&message, text, alert->plain);
-    add_message(ret, alert, buffer_slice(&message), chat);
+    add_message(ret, alert, buffer_slice(&message), chat, part + 1 == parts ? buttons : NULL);
     return true;
 }
 
@@ -141,7 +143,7 @@ static bool are_of_one_service(const struct alert *first, const struct alert *co
 }
 
 void telegram_add_alerts(const struct alert *first, const struct alert *const *others, size_t count,
-                         int64_t chat, struct buffer *ret) {
+                         int64_t chat, const struct telegram_buttons *buttons, struct buffer *ret) {
     AUTO_BUFFER struct buffer message = {0};
     AUTO_FREE char *many = text_format("%zu alerts", count + 1);
     bool same = are_of_one_service(first, others, count);
@@ -156,5 +158,5 @@ void telegram_add_alerts(const struct alert *first, const struct alert *const *o
     if (shown <= count)
         buffer_print(&message, "\xe2\x80\xa6 and %zu more; `holdfast alerts` has them all",
                      count + 1 - shown);
-    add_message(ret, &head, buffer_slice(&message), chat);
+    add_message(ret, &head, buffer_slice(&message), chat, buttons);
 }

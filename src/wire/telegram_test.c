@@ -147,7 +147,7 @@ static void test_alert_messages(void **state) {
         buffer_add_text(&text, "<\xf0\x9f\x98\x80 ");
     struct alert alert = {.priority = ALERT_CRITICAL, .text = text.data, .title = (char *)"a & b"};
     uint32_t parts = 0;
-    while (telegram_add_alert(&alert, parts, -100, &message)) {
+    while (telegram_add_alert(&alert, parts, -100, NULL, &message)) {
         AUTO_BUFFER struct buffer said = {0};
         assert_true(json_is_valid(buffer_slice(&message)));
         assert_int_equal(json_to_text(json_member(buffer_slice(&message), "text"), &said), 0);
@@ -163,7 +163,7 @@ static void test_alert_messages(void **state) {
     }
     assert_int_equal(parts, 3);
     alert.plain = alert.maybe_sent = true;
-    assert_true(telegram_add_alert(&alert, 0, 7, &message));
+    assert_true(telegram_add_alert(&alert, 0, 7, NULL, &message));
     assert_null(strstr(message.data, "parse_mode"));
     assert_non_null(strstr(message.data, "(possible repeat)"));
 }
@@ -181,7 +181,7 @@ static void test_many_alerts_as_one_message(void **state) {
         others[i] = &all[i];
     }
     all[2].service = (char *)"web";
-    telegram_add_alerts(&all[0], others + 1, 2, 42, &message);
+    telegram_add_alerts(&all[0], others + 1, 2, 42, NULL, &message);
     assert_int_equal(json_to_text(json_member(buffer_slice(&message), "text"), &said), 0);
     assert_non_null(strstr(said.data, "<b>HIGH \xc2\xb7 3 alerts</b>\n"
                                       "\xe2\x80\xa2 db: is &lt;down&gt;\n"
@@ -195,7 +195,7 @@ static void test_many_alerts_as_one_message(void **state) {
     }
     buffer_clear(&message);
     buffer_clear(&said);
-    telegram_add_alerts(&all[0], others + 1, COUNT_OF(all) - 1, 42, &message);
+    telegram_add_alerts(&all[0], others + 1, COUNT_OF(all) - 1, 42, NULL, &message);
     assert_int_equal(json_to_text(json_member(buffer_slice(&message), "text"), &said), 0);
     assert_non_null(strstr(said.data, " more; `holdfast alerts` has them all"));
     assert_non_null(strstr(said.data, "<b>HIGH \xc2\xb7 db \xc2\xb7 60 alerts</b>\n"
@@ -207,6 +207,75 @@ static void test_many_alerts_as_one_message(void **state) {
     assert_true(points - 3 * escapes <= TELEGRAM_TEXT_POINTS_MAX);
 }
 
+static bool read_press(const char *update, struct telegram_press *ret) {
+    bool is = telegram_is_press(slice_of(update));
+    assert_int_equal(telegram_read_press(slice_of(update), ret), is);
+    return is;
+}
+
+static void test_presses(void **state) {
+    struct telegram_press press;
+    assert_true(read_press("{\"update_id\":1,\"callback_query\":{\"id\":\"99\",\"from\":{\"id\":42,"
+                           "\"first_name\":\"A\\u00e9\"},\"message\":{\"message_id\":7,\"chat\":{"
+                           "\"id\":-5}},\"data\":\"hf:ack 17\"}}",
+                           &press));
+    assert_true(press.button && press.from == 42 && press.chat == -5 && press.message == 7);
+    assert_string_equal(press.name, "A\xc3\xa9");
+    assert_string_equal(press.query, "99");
+    assert_string_equal(press.verb, "ack");
+    assert_string_equal(press.words[0], "17");
+    static const char said[] =
+        "{\"update_id\":1,\"message\":{\"message_id\":7,\"date\":1700,\"from\":{"
+        "\"id\":42},\"chat\":{\"id\":42},\"text\":\"%s\"}}";
+    const struct {
+        const char *text, *verb, *first, *second;
+    } ours[] = {{"/holdfast", "", "", ""},
+                {"/Holdfast@some_bot  Silence  db\\n2h more", "silence", "db", "2h"},
+                {"/holdfast restart api", "restart", "api", ""}};
+    for (size_t i = 0; i < COUNT_OF(ours); i++) {
+        AUTO_BUFFER struct buffer update = {0};
+        buffer_print(&update, said, ours[i].text);
+        assert_true(read_press(update.data, &press));
+        assert_true(!press.button && press.at_s == 1700);
+        assert_string_equal(press.verb, ours[i].verb);
+        assert_string_equal(press.words[0], ours[i].first);
+        assert_string_equal(press.words[1], ours[i].second);
+    }
+    static const char *const others[] = {"hello", "/holdfastest", "/start", "hf:ack 1",
+                                         "",      "//holdfast"};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        AUTO_BUFFER struct buffer update = {0};
+        buffer_print(&update, said, others[i]);
+        assert_false(read_press(update.data, &press));
+    }
+    assert_false(read_press("{\"callback_query\":{\"id\":\"1\",\"data\":\"count:1\"}}", &press));
+    /* Ours, and nobody has said it: it is kept from bots and not carried out. */
+    static const char nobody[] = "{\"callback_query\":{\"id\":\"1\",\"data\":\"hf:ack\"}}";
+    assert_true(telegram_is_press(slice_of(nobody)));
+    assert_false(telegram_read_press(slice_of(nobody), &press));
+}
+
+static void test_buttons(void **state) {
+    AUTO_BUFFER struct buffer message = {0};
+    struct alert alert = {.priority = ALERT_CRITICAL, .text = (char *)"down"};
+    struct telegram_buttons buttons = {.ack = 17, .service = "db"};
+    assert_true(telegram_add_alert(&alert, 0, 42, &buttons, &message));
+    assert_true(json_is_valid(buffer_slice(&message)));
+    assert_non_null(strstr(message.data, "\"hf:ack 17\""));
+    assert_non_null(strstr(message.data, "\"hf:restart db\""));
+    char longest[80];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = 0;
+    buttons.service = longest; /* more than a button's data can hold: none rather than half of it */
+    AUTO_BUFFER struct buffer other = {0};
+    assert_true(telegram_add_alert(&alert, 0, 42, &buttons, &other));
+    assert_true(json_is_valid(buffer_slice(&other)));
+    assert_null(strstr(other.data, "hf:restart"));
+    AUTO_BUFFER struct buffer none = {0};
+    assert_true(telegram_add_alert(&alert, 0, 42, &(struct telegram_buttons){0}, &none));
+    assert_null(strstr(none.data, "reply_markup"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classes),
@@ -216,6 +285,8 @@ int main(void) {
         cmocka_unit_test(test_chat_keys_and_kinds),
         cmocka_unit_test(test_alert_messages),
         cmocka_unit_test(test_many_alerts_as_one_message),
+        cmocka_unit_test(test_presses),
+        cmocka_unit_test(test_buttons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

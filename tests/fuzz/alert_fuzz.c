@@ -12,7 +12,7 @@ static void check(const struct alert *alert) {
     must(json_is_valid(buffer_slice(&shown)));
     for (uint32_t part = 0; part < 32; part++) {
         AUTO_BUFFER struct buffer request = {0};
-        if (!telegram_add_alert(alert, part, 42, &request))
+        if (!telegram_add_alert(alert, part, 42, NULL, &request))
             return;
         must(json_is_valid(buffer_slice(&request)));
     }
@@ -23,7 +23,7 @@ static void check_together(const struct alert_list *list) {
     const struct alert **others = memory_array(list->count, sizeof *others);
     for (size_t i = 1; i < list->count; i++)
         others[i - 1] = &list->list[i];
-    telegram_add_alerts(&list->list[0], others, list->count - 1, 42, &request);
+    telegram_add_alerts(&list->list[0], others, list->count - 1, 42, NULL, &request);
     must(json_is_valid(buffer_slice(&request)));
     free(others);
 }

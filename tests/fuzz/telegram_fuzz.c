@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as an answer of Telegram, as a body of a bot's request, and as a list of update kinds.
- */
+/* Any bytes as an answer of Telegram, as a body of a bot's request, as a list of update kinds, and
+ * as an update that may be said to Holdfast itself. */
+#include "base/text.h"
 #include "fuzz/fuzz.h"
 #include "wire/json_scan.h"
 #include "wire/telegram.h"
@@ -22,6 +23,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (size_t i = 0; i < updates.count; i++)
             must(json_is_valid(updates.list[i].raw));
         free(updates.list);
+    }
+    struct telegram_press press;
+    if (telegram_read_press(body, &press)) {
+        must(telegram_is_press(body));
+        must(text_is_utf8(slice_of(press.name), NULL) && text_is_utf8(slice_of(press.verb), NULL));
     }
     for (size_t i = 0; i < COUNT_OF(content_types); i++) {
         AUTO_BUFFER struct buffer value = {0};

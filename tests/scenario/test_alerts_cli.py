@@ -294,7 +294,7 @@ class ListTests(CliCase):
         for words, said in ((["replya", "1"], "did you mean 'replay'"),
                             (["breakr"], "did you mean 'breaker'"),
                             (["failed"], "did you mean '--state failed'"),
-                            (["1", "x"], "expected an id, replay or breaker"),
+                            (["1", "x"], "expected an id, ack, replay or breaker"),
                             (["0"], "expected an id"),
                             (["replay"], "ids of alerts, or 'failed'"),
                             (["replay", "faild"], "did you mean 'failed'"),
@@ -311,6 +311,26 @@ class ListTests(CliCase):
                 done = self.alerts(*words, code=64)
                 self.assertIn(said, done.stderr)
                 self.assertEqual((done.stdout, len(done.stderr.splitlines())), ("", 1))
+
+
+class AckTests(CliCase):
+    def test_one_and_all(self):
+        self.start_both("--chat-sends-per-second", "0")
+        self.assertEqual(self.alerts("ack", "all").stdout, "no alert waits for an acknowledgement\n")
+        numbers = [self.accepted("-p", "critical", f"fire {i}") for i in range(3)]
+        for number in numbers:
+            self.wait_one(number, "delivered")
+        self.assertIn("3 CRITICAL not acknowledged", self.alerts().stdout)
+        self.assertIn("nobody has yet", self.alerts(str(numbers[0])).stdout)
+        done = self.alerts("ack", str(numbers[0]), env={"USER": "ann"})
+        self.assertEqual(done.stdout, "1 alert acknowledged\n")
+        self.assertRegex(self.alerts(str(numbers[0])).stdout, r"(?m)^  by +ann$")
+        self.assertIn("acknowledged before", self.alerts("ack", str(numbers[0]), code=65).stderr)
+        self.assertEqual(self.holdfast_json("alerts", "ack", "all"),
+                         {"acknowledged": numbers[1:]})
+        self.assertNotIn("not acknowledged", self.alerts().stdout)
+        for words, said in ((["ack"], "acknowledge what?"), (["ack", "al"], "did you mean 'all'")):
+            self.assertIn(said, self.alerts(*words, code=64).stderr)
 
 
 class ReplayTests(CliCase):

@@ -143,6 +143,8 @@ static void weather(struct world *w, uint64_t number) {
         trader_cancel(w);
     if (dice(w, 15) == 0)
         keeper_wish(w);
+    if (dice(w, 25) == 0)
+        hub_acknowledge(w);
     if (dice(w, 3) == 0)
         exchange_move_price(w);
     if (chance(w, w->rates.hand))

@@ -196,6 +196,7 @@ void exchange_end(struct world *w);
 json_t *exchange_books(struct world *w); /* the caller frees */
 void exchange_move_price(struct world *w);
 void exchange_remove_stop(struct world *w);
+void hub_acknowledge(struct world *w);
 bool hub_arrive(struct world *w, uint64_t number); /* false: nobody listens */
 
 /* programs: start (again), end without warning, the one timer */

@@ -75,7 +75,13 @@ static void change_alert(struct records *rows, const struct record *change) {
     if (!row)
         return;
     struct alert now = change->alert, *was = &row->alert;
+    if (change->kind == RECORD_ALERT_ACK) {
+        was->acked_ms = was->acked_ms < 0 ? now.acked_ms : was->acked_ms;
+        return;
+    }
     free(was->reason);
+    free(was->acked_by);
+    now.acked_by = NULL;
     now.title = was->title;
     now.text = was->text;
     now.type = was->type;
@@ -87,7 +93,7 @@ static void change_alert(struct records *rows, const struct record *change) {
 }
 
 static void write_row(struct records *rows, struct record *record) {
-    if (record->kind == RECORD_ALERT_CHANGE) {
+    if (record->kind == RECORD_ALERT_CHANGE || record->kind == RECORD_ALERT_ACK) {
         change_alert(rows, record);
         record_deinit(record);
         return;
@@ -267,6 +273,13 @@ static void load_alerts(struct disk *disk, restorer *restore) {
     struct record seen = {.kind = RECORD_SEEN, .id = highest_alert(rows)};
     restore(disk->world, &seen);
     load_waiting(disk, restore);
+    for (size_t i = 0; i < rows->count; i++) {
+        struct record row = rows->list[i];
+        if (row.kind != RECORD_ALERT || row.alert.acked_ms >= 0)
+            continue;
+        row.kind = RECORD_ALERT_UNACKED;
+        restore(disk->world, &row);
+    }
     for (int sending = 0; sending < 2; sending++)
         for (size_t i = 0; i < rows->count; i++) {
             struct record row = rows->list[i];

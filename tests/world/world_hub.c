@@ -171,7 +171,7 @@ static void sent_alert(struct world *w, uint64_t number, const struct gateway_ev
     int64_t id = request_of(w, number)->alert;
     const struct alert *alert = alerts_live(hub->alerts, id);
     AUTO_BUFFER struct buffer scratch = {0};
-    bool more = alert && telegram_add_alert(alert, alert->part + 1, 1, &scratch);
+    bool more = alert && telegram_add_alert(alert, alert->part + 1, 1, NULL, &scratch);
     forget_alert(w, number);
     feed_alerts(w, &(struct alerts_event){.on = ALERTS_ON_SENT,
                                           .id = id,
@@ -297,9 +297,9 @@ static void alerts_send(struct world *w, struct alerts_command *command) {
     must(number);
     if (command->other_count)
         telegram_add_alerts(command->alert, command->others, command->other_count, command->chat,
-                            &body);
+                            NULL, &body);
     else
-        must(telegram_add_alert(command->alert, command->alert->part, command->chat, &body));
+        must(telegram_add_alert(command->alert, command->alert->part, command->chat, NULL, &body));
     request_of(w, number)->flying = true;
     net_call(w, (struct call){.from = HUB,
                               .to = AT_TELEGRAM,
@@ -386,6 +386,14 @@ void hub_gone(struct world *w, uint64_t number) {
         feed_gateway(w, &(struct gateway_event){.on = GATEWAY_ON_GONE, .request = call->at_peer});
 }
 
+/* Somebody says that all CRITICAL alerts are known. */
+void hub_acknowledge(struct world *w) {
+    if (!world_is_up(w, HUB))
+        return;
+    world_trace(w, "a person acknowledges all alerts");
+    feed_alerts(w, &(struct alerts_event){.on = ALERTS_ON_ACK, .by = "Ann"});
+}
+
 /* ---- start and end ---- */
 
 static void restore(struct world *w, const struct record *record) {
@@ -404,6 +412,7 @@ static void start(struct world *w) {
     alerts.chat = OWNER_CHAT;
     alerts.seed = dice(w, UINT32_MAX);
     alerts.window = 2 + dice(w, 3);
+    alerts.repeat_ms = 10000;
     hub->gateway = gateway_new(&gateway);
     hub->alerts = alerts_new(&alerts);
     disk_load(&w->disks[HUB], restore);
