@@ -118,7 +118,7 @@ struct trader {
     int commit_depth;
     size_t commits; /* on their way to the disk */
     uint64_t outbox_tickets;
-    bool store_refuses, update_unsaved;
+    bool store_refuses, facts_unsaved;
 
     struct sending *outbox;
     bool alert_flying, say_flying;

@@ -81,7 +81,7 @@ static void note_store(struct trader *trader, int r) {
 /* Nothing of it happened: what the engines believe already is taken back, or written again. */
 static void on_refused(struct commit *commit, int r) {
     struct trader *trader = commit->trader;
-    trader->update_unsaved = true;
+    trader->facts_unsaved = true;
     if (commit->confirms_live) {
         trader->live_ms = 0;
         dialogs_ask_for_live(trader->dialogs, trader->live_phrase);
@@ -150,9 +150,11 @@ void commit_end(struct trader *trader) {
     must(trader->commit_depth > 0);
     if (--trader->commit_depth > 0)
         return;
-    if (trader->update_unsaved && trader->commit->records.count > 0) {
+    if (trader->facts_unsaved && trader->commit->records.count > 0) {
         commit_fact(trader, "update", trader->last_update);
-        trader->update_unsaved = false;
+        commit_fact(trader, "born", trader->store_born_ms); /* else the next start is a first one */
+        commit_fact(trader, "account", trader->account);
+        trader->facts_unsaved = false;
     }
     struct commit *commit = TAKE(trader->commit);
     trader->commits++;

@@ -57,7 +57,7 @@ struct trader {
     size_t outbox_count;
     uint64_t outbox_tickets;
     bool alert_flying;
-    bool started;
+    bool started, facts_unsaved;
     int64_t start_due_ms, blocked_until;
     enum cycle_step step;
     int64_t asked_ms, due_ms;
@@ -97,6 +97,7 @@ static void commit_end(struct world *w);
 static void on_committed(struct world *w, uint64_t context, int r) {
     struct trader *trader = w->trader;
     struct commit *commit = TAKE(trader->commits[context]);
+    trader->facts_unsaved |= r < 0;
     commit_begin(w);
     for (size_t i = 0; i < commit->wait_count; i++) {
         uint64_t ticket = commit->waits[i].ticket;
@@ -120,6 +121,10 @@ static void commit_end(struct world *w) {
     must(trader->depth > 0);
     if (--trader->depth > 0)
         return;
+    if (trader->facts_unsaved && trader->commit->records.count > 0) {
+        commit_fact(w, "born", trader->born_ms);
+        trader->facts_unsaved = false;
+    }
     struct commit *commit = TAKE(trader->commit);
     if (commit->records.count == 0 || !world_is_up(w, TRADER)) {
         must(commit->wait_count == 0 || !world_is_up(w, TRADER));
