@@ -177,7 +177,7 @@ static int acknowledge(const struct cli *cli, const struct hub_peer *hub) {
 
 static int set_breaker(const struct cli *cli, const struct hub_peer *hub) {
     int code = 0;
-    json_t *wish = json_pack("{s:s}", "state", cli->words[1]);
+    json_t *wish = json_pack("{s:s, s:s*}", "state", cli->words[1], "way", cli->words[2]);
     json_t *answer = hub_call(hub, "/v1/alerts/breaker", wish, &code);
     json_decref(wish);
     if (answer && cli->json)
@@ -239,10 +239,13 @@ static act *choose_breaker(char *const *words) {
     static const char *const names[] = {"open", "closed", NULL};
     if (!words[0])
         fatal(EX_USAGE, "breaker how? 'open' holds all alerts back, 'closed' lets them go");
+    const char *wrong = words[0];
     for (size_t i = 0; names[i]; i++)
-        if (strcmp(words[0], names[i]) == 0 && !words[1])
-            return set_breaker;
-    refuse_word(words[1] ? words[1] : words[0], "breaker open or breaker closed", names);
+        if (strcmp(words[0], names[i]) == 0)
+            wrong = words[1] ? words[2] : NULL;
+    if (wrong)
+        refuse_word(wrong, "breaker open or breaker closed, then at most a way", names);
+    return set_breaker;
 }
 
 static act *choose(const struct cli *cli) {

@@ -51,14 +51,13 @@ const struct command commands[] = {
      "read from stdin. In a crontab: backup.sh || holdfast alert -p HIGH \"backup failed\". A text "
      "that begins with - stands behind --.",
      false},
-    {"alerts", command_alerts,
-     "[ID... | ack ID...|all | replay ID...|failed | breaker open|closed]", WORDS_ANY,
-     "what became of alerts; acknowledge them, send them once more",
+    {"alerts", command_alerts, "[ID... | ack ID... | replay ID... | breaker STATE [WAY]]",
+     WORDS_ANY, "what became of alerts; acknowledge them, send them once more",
      "Without a word the newest; with ids these as a whole. ack says that you know: CRITICAL ones "
-     "are "
-     "told again until somebody does. replay sends again what has ended, "
-     "replay failed all that failed. breaker open holds all alerts back, breaker closed lets them "
-     "go. Times are in the time zone of the config.",
+     "are told again until somebody does; ack all, of all that wait. replay sends again what has "
+     "ended; replay failed, all that failed. breaker open holds all alerts back, or those by one "
+     "WAY (telegram, or a name of alerts.also); breaker closed lets them go. Times are in the time "
+     "zone of the config.",
      false},
     {"silence", command_silence, "[COMMENT...]", WORDS_ANY,
      "for some time tell nobody of alerts that fit",

@@ -107,18 +107,19 @@ static void heap_remove(struct alerts *a, struct item *item) {
     heap_sink(a, last->heap_at);
 }
 
-static void queue_add(struct alerts *a, struct item *item, bool at_front) {
+static void queue_add(struct item *item, bool at_front) {
     enum alert_priority p = item->alert.priority;
-    item->older = at_front ? NULL : a->newest[p];
-    item->newer = at_front ? a->oldest[p] : NULL;
-    *(item->older ? &item->older->newer : &a->oldest[p]) = item;
-    *(item->newer ? &item->newer->older : &a->newest[p]) = item;
+    struct way *way = item->way;
+    item->older = at_front ? NULL : way->newest[p];
+    item->newer = at_front ? way->oldest[p] : NULL;
+    *(item->older ? &item->older->newer : &way->oldest[p]) = item;
+    *(item->newer ? &item->newer->older : &way->newest[p]) = item;
 }
 
-static void queue_remove(struct alerts *a, struct item *item) {
+static void queue_remove(struct item *item) {
     enum alert_priority p = item->alert.priority;
-    *(item->older ? &item->older->newer : &a->oldest[p]) = item->newer;
-    *(item->newer ? &item->newer->older : &a->newest[p]) = item->older;
+    *(item->older ? &item->older->newer : &item->way->oldest[p]) = item->newer;
+    *(item->newer ? &item->newer->older : &item->way->newest[p]) = item->older;
 }
 
 static bool is_active(enum phase phase) {
@@ -131,33 +132,51 @@ static bool is_in_window(enum phase phase) {
 
 void alerts_set_phase(struct alerts *a, struct item *item, enum phase phase, bool at_front) {
     enum alert_priority p = item->alert.priority;
+    struct way *way = item->way;
     if (is_in_window(item->phase) != is_in_window(phase))
         alerts_window_count(a, item, is_in_window(phase));
     if (item->phase == PHASE_READY)
-        queue_remove(a, item);
+        queue_remove(item);
     if (item->phase == PHASE_LATER)
         heap_remove(a, item);
-    a->active[p] -= is_active(item->phase);
-    a->waiting[p] -= item->phase != PHASE_ENDED;
+    way->active[p] -= is_active(item->phase);
+    way->waiting[p] -= item->phase != PHASE_ENDED;
     item->phase = phase;
-    a->active[p] += is_active(phase);
-    a->waiting[p] += phase != PHASE_ENDED;
+    way->active[p] += is_active(phase);
+    way->waiting[p] += phase != PHASE_ENDED;
     if (phase == PHASE_READY)
-        queue_add(a, item, at_front);
+        queue_add(item, at_front);
     if (phase == PHASE_LATER)
         heap_add(a, item);
+}
+
+struct way *alerts_way(struct alerts *a, const char *name) {
+    if (!name)
+        return &a->ways[0];
+    for (size_t i = 1; i < a->way_count; i++)
+        if (strcmp(a->ways[i].options->name, name) == 0)
+            return &a->ways[i];
+    return NULL;
+}
+
+bool alerts_is_muted(const struct alerts *a, enum alert_priority priority, int64_t now) {
+    return priority >= ALERT_MEDIUM && now < a->mute_until;
 }
 
 struct item *alerts_make_item(struct alerts *a, const struct alert *alert, enum phase phase) {
     must(!alerts_item(a, alert->id));
     struct item *item = memory_new(sizeof *item);
     item->alert = alert_copy(alert);
+    item->way = alerts_way(a, alert->way);
+    must(item->way);
     item->phase = PHASE_ENDED;
     struct item **bucket = &a->buckets[(uint64_t)alert->id % ITEM_BUCKETS];
     item->chain = *bucket;
     *bucket = item;
     a->item_count++;
     alerts_set_phase(a, item, phase, false);
+    if (alert->reminder && !alert->way)
+        a->reminder = alert->id;
     return item;
 }
 
@@ -180,7 +199,6 @@ void alerts_save(struct alerts *a, struct item *item, struct alerts_commands *co
     *copy = item->alert; /* all but the texts, which never change */
     alert_without_texts(copy);
     copy->reason = text_copy(item->alert.reason);
-    copy->acked_by = NULL;
     a->unsaved -= item->unsaved;
     item->unsaved = false;
 }
@@ -199,7 +217,7 @@ void alerts_end(struct alerts *a, struct item *item, enum alert_state state, con
     a->unknown += state == ALERT_UNKNOWN;
     a->silenced += state == ALERT_SILENCED;
     if (state == ALERT_DELIVERED) {
-        a->last_delivered_ms = now;
+        item->way->last_delivered_ms = now;
         alerts_ack_told(a, item, now);
     }
     alerts_set_phase(a, item, PHASE_ENDED, false);
@@ -210,7 +228,11 @@ struct alerts *alerts_new(const struct alerts_options *options) {
     struct alerts *a = memory_new(sizeof *a);
     a->options = *options;
     a->random = options->seed;
-    a->chat = options->chat;
+    must(options->way_count < ALERTS_WAYS_MAX);
+    a->way_count = options->way_count + 1;
+    a->ways[0] = (struct way){.chat = options->chat, .open = options->chat != 0};
+    for (size_t i = 1; i < a->way_count; i++)
+        a->ways[i] = (struct way){.options = &options->ways[i - 1], .open = true};
     a->dedup = dedup_new(options->dedup_ms, DEDUP_MAX);
     a->intakes_end = &a->intakes;
     a->wishes_end = &a->wishes;
@@ -230,19 +252,36 @@ struct alerts *alerts_free(struct alerts *a) {
     alerts_ack_deinit(a);
     dedup_free(a->dedup);
     free(a->heap);
-    free(a->problem);
+    for (size_t i = 0; i < a->way_count; i++)
+        free(a->ways[i].problem);
+    for (size_t i = 0; i < a->gone_count; i++)
+        free(a->gone[i]);
     free(a);
     return NULL;
+}
+
+/* What waits for a way that the config no longer has ends at the start. */
+static bool is_known(struct alerts *a, const char *way) {
+    if (alerts_way(a, way))
+        return true;
+    for (size_t i = 0; i < a->gone_count; i++)
+        if (strcmp(a->gone[i], way) == 0)
+            return false;
+    if (a->gone_count < ALERTS_WAYS_MAX) /* the rest at the next start */
+        a->gone[a->gone_count++] = text_copy(way);
+    return false;
 }
 
 void alerts_restore(struct alerts *a, const struct record *record, int64_t now) {
     if (record->kind == RECORD_SEEN && record->id > a->id_last)
         a->id_last = record->id;
     if (record->kind == RECORD_CHAT && record->id == a->options.chat)
-        a->chat = record->offset;
+        a->ways[0].chat = record->offset;
     if (record->kind == RECORD_SILENCE)
         alerts_silence_restore(a, record->silence);
-    if (record->kind == RECORD_ALERTS_WAITING)
+    if (record->kind == RECORD_ESCALATED && alerts_way(a, record->alert.way))
+        alerts_way(a, record->alert.way)->escalated = record->id;
+    if (record->kind == RECORD_ALERTS_WAITING && is_known(a, record->alert.way))
         alerts_window_restore(a, record);
     if (record->kind == RECORD_ALERT_UNACKED)
         alerts_ack_restore(a, &record->alert, now);
@@ -256,7 +295,7 @@ void alerts_restore(struct alerts *a, const struct record *record, int64_t now) 
     struct alert alert = record->alert;
     if (alert.next_ms > now + MINUTE_MS) /* the clock was set back meanwhile */
         alert.next_ms = now + MINUTE_MS;
-    if (alert.state == ALERT_WAITING || alert.state == ALERT_SENDING)
+    if ((alert.state == ALERT_WAITING || alert.state == ALERT_SENDING) && is_known(a, alert.way))
         alerts_make_item(a, &alert, PHASE_LATER);
 }
 
@@ -291,11 +330,21 @@ static void on_start(struct alerts *a, const struct alerts_event *event, int64_t
     a->sweep_ms = now + MINUTE_MS;
     a->drop_ms = now;
     for_each(a, now, commands, settle);
+    for (size_t i = 0; i < a->gone_count; i++) {
+        struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
+        command->ticket = ++a->tickets;
+        struct record *record = records_add(&command->records, RECORD_WAY_GONE);
+        record->alert.way = text_copy(a->gone[i]);
+        record->at_ms = now;
+    }
 }
 
 bool alerts_is_over(const struct alerts *a, const struct item *item, int64_t now) {
     int64_t lifetime = a->options.lifetime_ms[item->alert.priority];
-    return lifetime != 0 && now - item->alert.created_ms >= lifetime &&
+    int64_t since = item->alert.created_ms; /* a night in which it had to wait does not count */
+    if (item->alert.priority >= ALERT_MEDIUM && a->mute_until > since)
+        since = a->mute_until;
+    return lifetime != 0 && now - since >= lifetime &&
            (item->phase == PHASE_READY || item->phase == PHASE_LATER);
 }
 
@@ -324,6 +373,7 @@ static void on_timer(struct alerts *a, const struct alerts_event *event, int64_t
         alerts_group_sweep(a, now);
     }
     alerts_ack_remind(a, now, commands);
+    alerts_escalate(a, now, commands);
     if (now >= a->drop_ms) {
         a->drop_ms = now + DROP_MS;
         struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
@@ -345,20 +395,26 @@ static void on_stored(struct alerts *a, const struct alerts_event *event, int64_
 
 static void on_link_up(struct alerts *a, const struct alerts_event *event, int64_t now,
                        struct alerts_commands *commands) {
-    a->pause_until = 0;
-    alerts_way_works(a, now);
-    breaker_hint_up(&a->breaker, &a->options.breaker, now);
+    struct way *way = &a->ways[event->way];
+    way->pause_until = 0;
+    alerts_way_works(a, way, now);
+    breaker_hint_up(&way->breaker, &a->options.breaker, now);
 }
 
 static void on_open(struct alerts *a, const struct alerts_event *event, int64_t now,
                     struct alerts_commands *commands) {
-    breaker_open_by_hand(&a->breaker, now);
+    breaker_open_by_hand(&a->ways[event->way].breaker, now);
 }
 
 static void on_closed(struct alerts *a, const struct alerts_event *event, int64_t now,
                       struct alerts_commands *commands) {
-    a->pause_until = 0;
-    breaker_close_by_hand(&a->breaker, now);
+    a->ways[event->way].pause_until = 0;
+    breaker_close_by_hand(&a->ways[event->way].breaker, now);
+}
+
+static void on_mute(struct alerts *a, const struct alerts_event *event, int64_t now,
+                    struct alerts_commands *commands) {
+    a->mute_until = event->until_ms;
 }
 
 typedef void handler(struct alerts *a, const struct alerts_event *event, int64_t now,
@@ -377,6 +433,7 @@ static handler *const handlers[] = {
     [ALERTS_ON_SILENCE] = alerts_on_silence,
     [ALERTS_ON_UNSILENCE] = alerts_on_unsilence,
     [ALERTS_ON_ACK] = alerts_on_ack,
+    [ALERTS_ON_MUTE] = on_mute,
     [ALERTS_ON_LOADED] = alerts_on_loaded,
 };
 
@@ -388,33 +445,39 @@ void alerts_step(struct alerts *a, const struct alerts_event *event, int64_t now
     alerts_window_fill(a, now, commands);
 }
 
-int64_t alerts_next_ms(const struct alerts *a, int64_t now) {
-    int64_t next = a->drop_ms, load = alerts_window_next_ms(a);
-    if (load < next)
-        next = load;
-    if (alerts_ack_next_ms(a) < next)
-        next = alerts_ack_next_ms(a);
-    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
-        if (alerts_group_blocks(a, (enum alert_priority)p) && a->windows[p].release_ms > now &&
-            a->windows[p].release_ms < next)
-            next = a->windows[p].release_ms;
-    if (a->item_count == 0)
-        return next;
-    if (a->sweep_ms < next)
-        next = a->sweep_ms;
-    if (a->heap_count > 0 && a->heap[0]->alert.next_ms < next)
-        next = a->heap[0]->alert.next_ms;
+static int64_t sooner(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* When somebody who is ready may go by it. */
+static int64_t way_next_ms(const struct alerts *a, const struct way *way, int64_t now) {
     bool ready = false, active = false;
+    int64_t next = alerts_window_next_ms(a, way);
     for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
-        ready = ready || (a->oldest[p] && a->active[p] == 0);
-        active = active || a->active[p] > 0;
+        bool muted = alerts_is_muted(a, (enum alert_priority)p, now);
+        if (alerts_group_blocks(way, (enum alert_priority)p) && way->windows[p].release_ms > now)
+            next = sooner(next, way->windows[p].release_ms);
+        if (muted && way->oldest[p])
+            next = sooner(next, a->mute_until);
+        ready = ready || (way->oldest[p] && way->active[p] == 0 && !muted);
+        active = active || way->active[p] > 0;
     }
     /* While a probe is out, its answer is what is waited for. */
-    if (!ready || a->chat == 0 || ((a->way_down || a->breaker.state != BREAKER_CLOSED) && active))
+    if (!ready || !way->open || ((way->down || way->breaker.state != BREAKER_CLOSED) && active))
         return next;
-    int64_t way = breaker_next_ms(&a->breaker, &a->options.breaker, now);
-    way = way > a->pause_until ? way : a->pause_until;
-    return way < next ? way : next;
+    int64_t goes = breaker_next_ms(&way->breaker, &a->options.breaker, now);
+    return sooner(next, goes > way->pause_until ? goes : way->pause_until);
+}
+
+int64_t alerts_next_ms(const struct alerts *a, int64_t now) {
+    int64_t next = sooner(a->drop_ms, alerts_ack_next_ms(a));
+    if (a->item_count > 0)
+        next = sooner(next, a->sweep_ms);
+    if (a->heap_count > 0)
+        next = sooner(next, a->heap[0]->alert.next_ms);
+    for (size_t i = 0; i < a->way_count; i++)
+        next = sooner(next, way_next_ms(a, &a->ways[i], now));
+    return next;
 }
 
 const struct alert *alerts_live(const struct alerts *a, int64_t id) {
@@ -423,7 +486,20 @@ const struct alert *alerts_live(const struct alerts *a, int64_t id) {
 }
 
 int64_t alerts_chat(const struct alerts *a) {
-    return a->chat;
+    return a->ways[0].chat;
+}
+
+static struct alerts_way_figures way_figures(const struct alerts *a, const struct way *way,
+                                             int64_t now) {
+    struct alerts_way_figures ret = {.name = way->options ? way->options->name : NULL,
+                                     .last_delivered_ms = way->last_delivered_ms,
+                                     .breaker = way->breaker,
+                                     .problem = way->problem ? way->problem : ""};
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
+        ret.waiting[p] = alerts_waiting(way, (enum alert_priority)p);
+    if (way->breaker.state != BREAKER_CLOSED)
+        ret.probe_ms = breaker_next_ms(&way->breaker, &a->options.breaker, now);
+    return ret;
 }
 
 void alerts_figures(const struct alerts *a, int64_t now, struct alerts_figures *ret) {
@@ -434,15 +510,14 @@ void alerts_figures(const struct alerts *a, int64_t now, struct alerts_figures *
                                    .unknown = a->unknown,
                                    .silenced = a->silenced,
                                    .refused = a->refused,
-                                   .last_delivered_ms = a->last_delivered_ms,
                                    .unacked = a->unacked_count,
-                                   .breaker = a->breaker,
-                                   .problem = a->problem ? a->problem : ""};
-    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
-        ret->waiting[p] = alerts_waiting(a, (enum alert_priority)p);
-    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
-        if (a->oldest[p] && (!ret->oldest_ms || a->oldest[p]->alert.created_ms < ret->oldest_ms))
-            ret->oldest_ms = a->oldest[p]->alert.created_ms;
-    if (a->breaker.state != BREAKER_CLOSED)
-        ret->probe_ms = breaker_next_ms(&a->breaker, &a->options.breaker, now);
+                                   .mute_until_ms = a->mute_until,
+                                   .way_count = a->way_count};
+    for (size_t i = 0; i < a->way_count; i++)
+        ret->ways[i] = way_figures(a, &a->ways[i], now);
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
+        const struct item *oldest = a->ways[0].oldest[p];
+        if (oldest && (!ret->oldest_ms || oldest->alert.created_ms < ret->oldest_ms))
+            ret->oldest_ms = oldest->alert.created_ms;
+    }
 }

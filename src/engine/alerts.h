@@ -15,12 +15,26 @@
 #pragma once
 #include "base/buffer.h"
 #include "engine/gateway.h" /* enum gateway_outcome */
+#include "model/config.h"   /* struct inhibit_config */
 #include "model/record.h"
 #include "policy/breaker.h"
 
 struct alerts;
+/* A way out beside Telegram: a copy of each alert, or, with after_ms, what nobody has acknowledged.
+ */
+struct alerts_way_options {
+    const char *name;         /* borrowed for life */
+    enum alert_priority from; /* this importance and above */
+    int64_t after_ms; /* escalation: CRITICAL ones so long neither delivered nor acknowledged, as
+                         one message; 0: every alert, at once */
+};
+enum { ALERTS_WAYS_MAX = 9 /* Telegram, which is the first, included */ };
 struct alerts_options {
-    int64_t chat; /* 0: there is no way out; alerts wait until their time is over */
+    int64_t chat; /* 0: Telegram is no way out; alerts wait until their time is over */
+    const struct alerts_way_options *ways; /* the others; borrowed for life */
+    size_t way_count;
+    const struct inhibit_config *inhibit; /* borrowed for life */
+    size_t inhibit_count;
     uint64_t seed;
     struct breaker_options breaker;
     uint32_t quick_tries;
@@ -41,15 +55,16 @@ enum alerts_on {
     ALERTS_ON_STORED,  /* ticket, r */
     ALERTS_ON_TURN,    /* id: the gateway says go */
     ALERTS_ON_SENT,    /* id: outcome, class, description, migrate_to, more */
-    ALERTS_ON_LINK_UP, /* Telegram was reached by somebody else */
+    ALERTS_ON_LINK_UP, /* way: it was reached by somebody else */
     ALERTS_ON_REPLAY,  /* request, list[0]: one that has ended, as the store has it */
-    ALERTS_ON_OPEN,    /* breaker by hand */
+    ALERTS_ON_OPEN,    /* way: its breaker by hand */
     ALERTS_ON_CLOSED,
     ALERTS_ON_SILENCE,   /* request, silence: id 0, starts and ends */
     ALERTS_ON_UNSILENCE, /* request, id: it ends now */
     ALERTS_ON_ACK,       /* request, by, id: that one and those of its kind before it; with `all`
                             all up to it; 0: all */
-    ALERTS_ON_LOADED,    /* priority, list, count, or r < 0: what a LOAD has found */
+    ALERTS_ON_MUTE,      /* until_ms: MEDIUM and LOW wait until then, or did */
+    ALERTS_ON_LOADED,    /* way, priority, list, count, or r < 0: what a LOAD has found */
 };
 struct alerts_event {
     enum alerts_on on;
@@ -66,16 +81,19 @@ struct alerts_event {
     int64_t migrate_to;
     bool more; /* there is another part to send */
     bool all;
-    const char *by; /* who, for people */
+    const char *by;                  /* who, for people */
+    size_t way;                      /* 0: Telegram, else 1 + its place in the options */
+    int64_t until_ms, retry_after_s; /* retry_after_s: of an answer; 0: none */
 };
 enum alerts_do {
     ALERTS_DO_PERSIST, /* ticket, records */
     ALERTS_DO_ACCEPT,  /* request: ids, id_count; in the order of the list */
     ALERTS_DO_REFUSE,  /* request: code, text, retry_after_s */
-    ALERTS_DO_QUEUE,   /* id, priority: ask the gateway for a turn, then ON_TURN */
-    ALERTS_DO_SEND,    /* id: part of `alert`, or it and others, to chat, then ON_SENT */
+    ALERTS_DO_QUEUE,   /* id, priority, way: ask the gateway for a turn, then ON_TURN */
+    ALERTS_DO_SEND,    /* id, way: part of `alert`, or it and others, to chat, then ON_SENT */
     ALERTS_DO_CANCEL,  /* id: its turn is given back unused */
-    ALERTS_DO_LOAD,    /* priority, after, limit: the next waiting ones, after all records so far */
+    ALERTS_DO_LOAD, /* way, priority, after, limit: the next waiting ones, after all records so far
+                     */
 };
 struct alerts_command {
     enum alerts_do what;
@@ -84,6 +102,7 @@ struct alerts_command {
     int64_t *ids;
     size_t id_count;
     int64_t id, chat, retry_after_s;
+    size_t way;
     enum alert_priority priority;
     struct alert_place after;
     uint32_t limit;
@@ -115,12 +134,18 @@ const struct silence *alerts_silences(const struct alerts *alerts, size_t *ret_c
 int64_t alerts_chat(const struct alerts *alerts); /* where alerts go, after migrations */
 
 struct alerts_figures {
-    size_t waiting[ALERT_PRIORITIES], unacked;
+    size_t unacked;
     uint64_t accepted, duplicates, delivered, failed, unknown, silenced, refused; /* since start */
-    int64_t oldest_ms; /* created time of the oldest waiting one, 0: none */
-    int64_t last_delivered_ms;
-    int64_t probe_ms; /* when an open breaker lets one through, 0: closed */
-    struct breaker breaker;
-    const char *problem; /* "" or the last failure */
+    int64_t oldest_ms;     /* created time of the oldest waiting one, 0: none */
+    int64_t mute_until_ms; /* 0: it was never muted */
+    struct alerts_way_figures {
+        const char *name; /* NULL: Telegram */
+        size_t waiting[ALERT_PRIORITIES];
+        int64_t last_delivered_ms;
+        int64_t probe_ms; /* when an open breaker lets one through, 0: closed */
+        struct breaker breaker;
+        const char *problem; /* "" or the last failure */
+    } ways[ALERTS_WAYS_MAX];
+    size_t way_count;
 };
 void alerts_figures(const struct alerts *alerts, int64_t now, struct alerts_figures *ret);

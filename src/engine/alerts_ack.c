@@ -4,10 +4,15 @@
 #include "base/text.h"
 #include "engine/alerts_state.h"
 
-enum { REPEAT_GROWS_TO = 12 /* times repeat_ms */, LINES_MAX = 10, LINE_BYTES_MAX = 160 };
+enum {
+    AGAIN_MS = 5000,
+    REPEAT_GROWS_TO = 12 /* times repeat_ms */,
+    LINES_MAX = 10,
+    LINE_BYTES_MAX = 160
+};
 
 struct unacked {
-    int64_t id;
+    int64_t id, told_ms;
     char *kind; /* NULL: of no kind */
     char *line; /* what it said, short */
 };
@@ -15,7 +20,7 @@ struct unacked {
 struct ack {
     struct ack *next;
     uint64_t request, ticket;
-    int64_t *ids;
+    int64_t at_ms, *ids;
     size_t count;
 };
 
@@ -42,7 +47,7 @@ static size_t place_of(const struct alerts *a, int64_t id) {
     return low;
 }
 
-static void put(struct alerts *a, const struct alert *alert) {
+static void put(struct alerts *a, const struct alert *alert, int64_t told_ms) {
     size_t at = place_of(a, alert->id);
     if (at < a->unacked_count && a->unacked[at].id == alert->id)
         return; /* told once more, by a replay */
@@ -51,7 +56,7 @@ static void put(struct alerts *a, const struct alert *alert) {
         a->unacked = memory_grow(a->unacked, a->unacked_capacity, sizeof *a->unacked);
     }
     memmove(a->unacked + at + 1, a->unacked + at, (a->unacked_count++ - at) * sizeof *a->unacked);
-    a->unacked[at] = (struct unacked){alert->id, alerts_kind(alert), line_of(alert)};
+    a->unacked[at] = (struct unacked){alert->id, told_ms, alerts_kind(alert), line_of(alert)};
 }
 
 static void drop(struct alerts *a, int64_t id) {
@@ -66,15 +71,26 @@ static void drop(struct alerts *a, int64_t id) {
 /* ---- told, and told again ---- */
 
 bool alerts_wants_ack(const struct alerts *a, const struct alert *alert) {
-    return a->options.repeat_ms > 0 && alert->priority == ALERT_CRITICAL && !alert->reminder;
+    return a->options.repeat_ms > 0 && alert->priority == ALERT_CRITICAL && !alert->reminder &&
+           !alert->way;
+}
+
+/* Longer after each reminder. */
+static int64_t pause_ms(const struct alerts *a) {
+    int64_t most = a->options.repeat_ms * REPEAT_GROWS_TO, pause = a->options.repeat_ms;
+    for (uint32_t i = 0; i < a->repeats && pause < most; i++)
+        pause *= 2;
+    return pause < most ? pause : most;
 }
 
 /* The next message comes soon again, however long the pauses had become. */
 void alerts_ack_told(struct alerts *a, struct item *item, int64_t now) {
+    if (item->alert.reminder && !item->alert.way)
+        a->repeat_at = now + pause_ms(a); /* it may have waited for an hour itself */
     if (!alerts_wants_ack(a, &item->alert))
         return;
     item->alert.acked_ms = ALERT_ACK_WANTED;
-    put(a, &item->alert);
+    put(a, &item->alert, now);
     if (a->repeats == 0 && a->unacked_count > 1)
         return;
     a->repeats = 0;
@@ -82,7 +98,7 @@ void alerts_ack_told(struct alerts *a, struct item *item, int64_t now) {
 }
 
 void alerts_ack_restore(struct alerts *a, const struct alert *alert, int64_t now) {
-    put(a, alert);
+    put(a, alert, alert->ended_ms);
     a->repeat_at = now + a->options.repeat_ms;
 }
 
@@ -98,24 +114,118 @@ static char *reminder_text(const struct alerts *a) {
     return buffer_take(&text);
 }
 
-int64_t alerts_ack_next_ms(const struct alerts *a) {
-    bool waits = a->unacked_count > 0 && a->options.repeat_ms > 0;
-    return waits && !alerts_item(a, a->reminder) ? a->repeat_at : INT64_MAX;
+static int64_t remind_next_ms(const struct alerts *a) {
+    const struct item *last = alerts_item(a, a->reminder);
+    bool waits = last && last->phase != PHASE_ENDED;
+    return a->unacked_count > 0 && a->options.repeat_ms > 0 && !waits ? a->repeat_at : INT64_MAX;
 }
 
 void alerts_ack_remind(struct alerts *a, int64_t now, struct alerts_commands *commands) {
-    if (now < alerts_ack_next_ms(a))
+    if (now < remind_next_ms(a))
         return;
     AUTO_FREE char *text = reminder_text(a);
     struct alert alert = {
         .priority = ALERT_CRITICAL, .reminder = true, .text = text, .group = (char *)""};
-    int64_t most = a->options.repeat_ms * REPEAT_GROWS_TO, wait = a->options.repeat_ms;
-    for (uint32_t i = 0; i <= a->repeats && wait < most; i++)
-        wait *= 2;
     a->repeats++;
-    a->repeat_at = now + (wait < most ? wait : most);
+    a->repeat_at = now + pause_ms(a);
     alerts_on_intake(a, &(struct alerts_event){.list = &alert, .count = 1}, now, commands);
-    a->reminder = a->id_last;
+}
+
+void alerts_ack_unkept(struct alerts *a, const struct alert *reminder, int64_t now) {
+    if (reminder->way)
+        return; /* what it told of is escalated at the next look */
+    a->repeats -= a->repeats > 0;
+    a->repeat_at = now + AGAIN_MS;
+}
+
+void alerts_ack_kept(struct alerts *a, const struct item *item) {
+    if (item->way->options)
+        item->way->escalated = item->alert.origin;
+}
+
+/* ---- by another way ---- */
+
+enum { LOOK_MS = 1000 };
+
+/* What it would tell of now: nobody has acknowledged it, or it was not even delivered. */
+struct escalation {
+    struct buffer lines;
+    size_t count;
+    int64_t last; /* highest id */
+};
+
+static void add_line(struct escalation *e, int64_t id, const char *mark, const char *line) {
+    if (e->count++ < LINES_MAX)
+        buffer_print(&e->lines, "\n%lld \xc2\xb7 %s%s", (long long)id, mark, line);
+    e->last = id > e->last ? id : e->last;
+}
+
+static void add_untold(const struct alerts *a, const struct way *way, int64_t now,
+                       struct escalation *e) {
+    for (size_t i = 0; i < ITEM_BUCKETS; i++)
+        for (const struct item *item = a->buckets[i]; item; item = item->chain) {
+            if (!alerts_wants_ack(a, &item->alert) || item->phase == PHASE_INTAKE ||
+                item->phase == PHASE_ENDED || item->alert.id <= way->escalated ||
+                now - item->alert.created_ms < way->options->after_ms)
+                continue;
+            AUTO_FREE char *line = line_of(&item->alert);
+            add_line(e, item->alert.id, "not delivered by Telegram: ", line);
+        }
+}
+
+static void escalate(struct alerts *a, struct way *way, int64_t now,
+                     struct alerts_commands *commands) {
+    struct escalation e = {0};
+    for (size_t i = place_of(a, way->escalated + 1); i < a->unacked_count; i++)
+        if (now - a->unacked[i].told_ms >= way->options->after_ms)
+            add_line(&e, a->unacked[i].id, "", a->unacked[i].line);
+    if (a->ways[0].waiting[ALERT_CRITICAL] > 0)
+        add_untold(a, way, now, &e);
+    if (e.count > LINES_MAX)
+        buffer_print(&e.lines, "\n\xe2\x80\xa6 and %zu more", e.count - LINES_MAX);
+    AUTO_FREE char *text = text_format("Nobody has acknowledged %zu CRITICAL alert%s:%s", e.count,
+                                       e.count == 1 ? "" : "s", e.lines.data ? e.lines.data : "");
+    buffer_deinit(&e.lines);
+    if (e.count == 0)
+        return;
+    struct alert alert = {.priority = ALERT_CRITICAL,
+                          .reminder = true,
+                          .text = text,
+                          .group = (char *)"",
+                          .way = (char *)way->options->name,
+                          .origin = e.last};
+    alerts_on_intake(a, &(struct alerts_event){.list = &alert, .count = 1}, now, commands);
+    way->escalating = a->id_last;
+}
+
+static bool escalates(const struct alerts *a, const struct way *way) {
+    const struct item *last = alerts_item(a, way->escalating);
+    if (last && last->phase == PHASE_INTAKE)
+        return false;
+    return way->options && way->options->after_ms > 0 &&
+           (place_of(a, way->escalated + 1) < a->unacked_count ||
+            a->ways[0].waiting[ALERT_CRITICAL] > 0);
+}
+
+static int64_t escalate_next_ms(const struct alerts *a) {
+    for (size_t i = 1; i < a->way_count; i++)
+        if (escalates(a, &a->ways[i]))
+            return a->escalate_at;
+    return INT64_MAX;
+}
+
+int64_t alerts_ack_next_ms(const struct alerts *a) {
+    int64_t remind = remind_next_ms(a), escalate_at = escalate_next_ms(a);
+    return remind < escalate_at ? remind : escalate_at;
+}
+
+void alerts_escalate(struct alerts *a, int64_t now, struct alerts_commands *commands) {
+    if (now < escalate_next_ms(a))
+        return;
+    a->escalate_at = now + LOOK_MS;
+    for (size_t i = 1; i < a->way_count; i++)
+        if (escalates(a, &a->ways[i]))
+            escalate(a, &a->ways[i], now, commands);
 }
 
 /* ---- acknowledged ---- */
@@ -140,7 +250,7 @@ void alerts_on_ack(struct alerts *a, const struct alerts_event *event, int64_t n
     }
     struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
     struct ack *ack = memory_new(sizeof *ack);
-    *ack = (struct ack){.request = event->request, .ticket = ++a->tickets};
+    *ack = (struct ack){.request = event->request, .ticket = ++a->tickets, .at_ms = now};
     ack->ids = memory_array(a->unacked_count + 1, sizeof *ack->ids);
     command->ticket = ack->ticket;
     for (size_t i = 0; i < a->unacked_count; i++) {
@@ -156,6 +266,13 @@ void alerts_on_ack(struct alerts *a, const struct alerts_event *event, int64_t n
     a->acks_end = &ack->next;
 }
 
+static void acknowledge(struct alerts *a, int64_t id, int64_t at_ms) {
+    struct item *item = alerts_item(a, id);
+    drop(a, id);
+    if (item && item->alert.acked_ms == ALERT_ACK_WANTED) /* its end is not on disk yet */
+        item->alert.acked_ms = at_ms;
+}
+
 bool alerts_on_stored_ack(struct alerts *a, const struct alerts_event *event,
                           struct alerts_commands *commands) {
     struct ack *ack = a->acks;
@@ -165,7 +282,7 @@ bool alerts_on_stored_ack(struct alerts *a, const struct alerts_event *event,
     if (!a->acks)
         a->acks_end = &a->acks;
     for (size_t i = 0; event->r == 0 && i < ack->count; i++)
-        drop(a, ack->ids[i]);
+        acknowledge(a, ack->ids[i], ack->at_ms);
     if (event->r == 0)
         alerts_accept(ack->request, TAKE(ack->ids), ack->count, commands);
     else

@@ -12,9 +12,9 @@ static void wake_due(struct alerts *a, int64_t now) {
         alerts_set_phase(a, a->heap[0], PHASE_READY, false);
 }
 
-static bool any_active(const struct alerts *a) {
+static bool any_active(const struct way *way) {
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
-        if (a->active[p] > 0)
+        if (way->active[p] > 0)
             return true;
     return false;
 }
@@ -23,9 +23,9 @@ static bool is_tired(const struct item *item) {
     return item->alert.attempts >= TIRED_TRIES;
 }
 
-static size_t best_ready(const struct alerts *a) {
+static size_t best_ready(const struct way *way) {
     size_t p = 0;
-    while (p < ALERT_PRIORITIES && !a->oldest[p])
+    while (p < ALERT_PRIORITIES && !way->oldest[p])
         p++;
     return p;
 }
@@ -33,64 +33,74 @@ static size_t best_ready(const struct alerts *a) {
 /* The way out failed last time and somebody may try it: the most important one, also when its own
  * pause is not over - the outage is the way's, not the alert's. One that failed very often gets
  * every second try only: the fault may be its own after all. */
-static void give_way(struct alerts *a) {
-    size_t best = best_ready(a);
+static void give_way(struct alerts *a, struct way *way) {
+    size_t best = best_ready(way);
     struct item *chosen = NULL;
     if (best == ALERT_PRIORITIES)
         return;
     for (size_t i = 0; i < a->heap_count; i++) {
         struct item *item = a->heap[i];
-        if (item->alert.priority >= best || (a->spare_tired && is_tired(item)))
+        if (item->way != way || item->alert.priority >= best ||
+            (way->spare_tired && is_tired(item)))
             continue;
         if (!chosen || item->alert.priority < chosen->alert.priority ||
             (item->alert.priority == chosen->alert.priority && item->alert.id < chosen->alert.id))
             chosen = item;
     }
-    a->spare_tired = !a->spare_tired;
+    way->spare_tired = !way->spare_tired;
     if (chosen)
         alerts_set_phase(a, chosen, PHASE_READY, true);
 }
 
 /* It works again: nobody who waits because it did not need wait longer. */
-void alerts_way_works(struct alerts *a, int64_t now) {
-    if (!a->way_down)
+void alerts_way_works(struct alerts *a, struct way *way, int64_t now) {
+    if (!way->down)
         return;
-    a->way_down = false;
+    way->down = false;
     size_t count = a->heap_count;
     struct item **list = memory_array(count + 1, sizeof(struct item *));
     for (size_t i = 0; i < count; i++)
         list[i] = a->heap[i];
     for (size_t i = 0; i < count; i++)
-        if (!is_tired(list[i]))
+        if (list[i]->way == way && !is_tired(list[i]))
             alerts_set_phase(a, list[i], PHASE_READY, false);
     free(list);
 }
 
 /* One of each importance may wait for its turn: so a CRITICAL one is never behind a LOW one here,
  * and the gateway sorts them. While the breaker is not closed only the most important one goes. */
-void alerts_pump(struct alerts *a, int64_t now, struct alerts_commands *commands) {
-    wake_due(a, now);
-    if (a->chat == 0 || now < a->pause_until)
+static void pump(struct alerts *a, size_t index, int64_t now, struct alerts_commands *commands) {
+    struct way *way = &a->ways[index];
+    if (!way->open || now < way->pause_until)
         return;
-    if (a->way_down && !any_active(a) &&
-        breaker_next_ms(&a->breaker, &a->options.breaker, now) <= now)
-        give_way(a);
+    if (way->down && !any_active(way) &&
+        breaker_next_ms(&way->breaker, &a->options.breaker, now) <= now)
+        give_way(a, way);
     for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
-        alerts_group_release(a, (enum alert_priority)p, now);
-        struct item *item = a->oldest[p];
-        while (item && a->active[p] == 0 &&
+        if (alerts_is_muted(a, (enum alert_priority)p, now))
+            return;
+        alerts_group_release(a, way, (enum alert_priority)p, now);
+        struct item *item = way->oldest[p];
+        while (item && way->active[p] == 0 &&
                (alerts_silence_ends(a, item, now, commands) || alerts_group_holds(a, item, now)))
-            item = a->oldest[p];
-        if (!item || a->active[p] > 0)
+            item = way->oldest[p];
+        if (!item || way->active[p] > 0)
             continue;
-        if (breaker_next_ms(&a->breaker, &a->options.breaker, now) > now ||
-            ((a->way_down || a->breaker.state != BREAKER_CLOSED) && any_active(a)))
+        if (breaker_next_ms(&way->breaker, &a->options.breaker, now) > now ||
+            ((way->down || way->breaker.state != BREAKER_CLOSED) && any_active(way)))
             return; /* one tries the way for all */
         alerts_set_phase(a, item, PHASE_QUEUED, false);
         struct alerts_command *command = alerts_add(commands, ALERTS_DO_QUEUE);
         command->id = item->alert.id;
         command->priority = item->alert.priority;
+        command->way = index;
     }
+}
+
+void alerts_pump(struct alerts *a, int64_t now, struct alerts_commands *commands) {
+    wake_due(a, now);
+    for (size_t i = 0; i < a->way_count; i++)
+        pump(a, i, now, commands);
 }
 
 static void cancel(int64_t id, struct alerts_commands *commands) {
@@ -108,10 +118,11 @@ void alerts_on_turn(struct alerts *a, const struct alerts_event *event, int64_t 
         cancel(event->id, commands);
         return;
     }
-    item->permit = breaker_ask(&a->breaker, &a->options.breaker, now);
-    if (!item->permit.granted || now < a->pause_until) {
+    struct way *way = item->way;
+    item->permit = breaker_ask(&way->breaker, &a->options.breaker, now);
+    if (!item->permit.granted || now < way->pause_until) {
         if (item->permit.granted)
-            breaker_return(&a->breaker, &a->options.breaker, item->permit, BREAKER_NEUTRAL, now);
+            breaker_return(&way->breaker, &a->options.breaker, item->permit, BREAKER_NEUTRAL, now);
         alerts_set_phase(a, item, PHASE_READY, true);
         cancel(event->id, commands);
         return;
@@ -146,7 +157,8 @@ static void send_now(struct alerts *a, struct item *item, struct alerts_commands
     command->others = memory_array(item->rider_count + 1, sizeof *command->others);
     for (size_t i = 0; i < item->rider_count; i++)
         command->others[i] = &item->riders[i]->alert;
-    command->chat = item->alert.chat ? item->alert.chat : a->chat;
+    command->way = (size_t)(item->way - a->ways);
+    command->chat = item->alert.chat ? item->alert.chat : item->way->chat;
     add_ack(a, item, command);
 }
 
@@ -196,11 +208,11 @@ static void used_up(struct alerts *a, struct item *item, const char *reason, int
 
 /* The way out itself failed: it rests for a moment, longer each time, before anybody tries again.
  */
-static void way_failed(struct alerts *a, const char *why, int64_t now) {
-    a->pause_until =
-        now + backoff_ms(&retry, a->breaker.failures_in_row + 1, random_next(&a->random));
-    a->way_down = true;
-    alerts_set_text(&a->problem, why);
+static void way_failed(struct alerts *a, struct way *way, const char *why, int64_t now) {
+    way->pause_until =
+        now + backoff_ms(&retry, way->breaker.failures_in_row + 1, random_next(&a->random));
+    way->down = true;
+    alerts_set_text(&way->problem, why);
 }
 
 static void on_unanswered(struct alerts *a, struct item *item, const struct alerts_event *event,
@@ -224,15 +236,20 @@ static void on_migrated(struct alerts *a, struct item *item, const struct alerts
         alerts_end(a, item, ALERT_FAILED, event->description, now, commands);
         return;
     }
-    if (a->chat != event->migrate_to) {
+    if (item->way->chat != event->migrate_to) {
         struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
         command->ticket = ++a->tickets;
         struct record *record = records_add(&command->records, RECORD_CHAT);
         record->id = a->options.chat;
-        record->offset = a->chat = event->migrate_to;
+        record->offset = item->way->chat = event->migrate_to;
     }
     item->alert.chat = 0;
     again(a, item, 0, NULL, commands);
+}
+
+/* What another way wishes us to wait. */
+static int64_t rest_ms(const struct alerts_event *event) {
+    return (event->retry_after_s > 0 ? event->retry_after_s : 1) * 1000;
 }
 
 static void on_answer(struct alerts *a, struct item *item, const struct alerts_event *event,
@@ -247,7 +264,7 @@ static void on_answer(struct alerts *a, struct item *item, const struct alerts_e
             alerts_end(a, item, ALERT_DELIVERED, NULL, now, commands);
         return;
     case TELEGRAM_RATE_LIMITED: /* the gateway holds the chat back; this keeps its place */
-        again(a, item, 0, event->description, commands);
+        again(a, item, item->way->options ? now + rest_ms(event) : 0, event->description, commands);
         return;
     case TELEGRAM_MIGRATED:
         on_migrated(a, item, event, now, commands);
@@ -275,7 +292,7 @@ static void on_answer(struct alerts *a, struct item *item, const struct alerts_e
     case TELEGRAM_BAD_TOKEN:
         break;
     }
-    alerts_set_text(&a->problem, event->description);
+    alerts_set_text(&item->way->problem, event->description);
     alerts_end(a, item, ALERT_FAILED, event->description, now, commands);
 }
 
@@ -308,14 +325,15 @@ void alerts_on_sent(struct alerts *a, const struct alerts_event *event, int64_t 
     struct item *item = alerts_item(a, event->id);
     must(item && item->phase == PHASE_FLYING);
     enum breaker_result result = result_of(event);
-    breaker_return(&a->breaker, &a->options.breaker, item->permit, result, now);
+    struct way *way = item->way;
+    breaker_return(&way->breaker, &a->options.breaker, item->permit, result, now);
     item->permit = (struct breaker_permit){0};
     if (result == BREAKER_SUCCESS) {
-        alerts_set_text(&a->problem, NULL);
-        alerts_way_works(a, now);
+        alerts_set_text(&way->problem, NULL);
+        alerts_way_works(a, way, now);
     }
     if (result == BREAKER_FAILURE)
-        way_failed(a, event->description, now);
+        way_failed(a, way, event->description, now);
     if (result == BREAKER_SUCCESS)
         alerts_group_told(a, item, now);
     follow(a, item, event, now, commands);

@@ -26,8 +26,8 @@ char *alerts_kind(const struct alert *alert) {
     return key_of(alert, &key) ? buffer_take(&key) : NULL;
 }
 
-static struct group *find(const struct alerts *a, const char *key) {
-    struct group *group = a->groups;
+static struct group *find(const struct way *way, const char *key) {
+    struct group *group = way->groups;
     while (group && strcmp(group->key, key) != 0)
         group = group->next;
     return group;
@@ -35,10 +35,10 @@ static struct group *find(const struct alerts *a, const char *key) {
 
 bool alerts_group_holds(struct alerts *a, struct item *item, int64_t now) {
     AUTO_BUFFER struct buffer key = {0};
-    if (a->options.group_ms == 0 || !a->groups || item->tried || item->alone ||
+    if (a->options.group_ms == 0 || !item->way->groups || item->tried || item->alone ||
         item->alert.part > 0 || !key_of(&item->alert, &key))
         return false;
-    const struct group *group = find(a, key.data);
+    const struct group *group = find(item->way, key.data);
     if (!group || now >= group->sent_ms + group->wait_ms)
         return false;
     item->alert.next_ms = group->sent_ms + group->wait_ms;
@@ -47,20 +47,21 @@ bool alerts_group_holds(struct alerts *a, struct item *item, int64_t now) {
     return true;
 }
 
-bool alerts_group_blocks(const struct alerts *a, enum alert_priority priority) {
-    const struct window *window = &a->windows[priority];
-    return window->beyond > 0 && window->count > 0 && !a->oldest[priority] &&
-           a->active[priority] == 0;
+bool alerts_group_blocks(const struct way *way, enum alert_priority priority) {
+    const struct window *window = &way->windows[priority];
+    return window->beyond > 0 && window->count > 0 && !way->oldest[priority] &&
+           way->active[priority] == 0;
 }
 
-void alerts_group_release(struct alerts *a, enum alert_priority priority, int64_t now) {
-    struct window *window = &a->windows[priority];
-    if (!alerts_group_blocks(a, priority) || now < window->release_ms)
+void alerts_group_release(struct alerts *a, struct way *way, enum alert_priority priority,
+                          int64_t now) {
+    struct window *window = &way->windows[priority];
+    if (!alerts_group_blocks(way, priority) || now < window->release_ms)
         return;
     window->release_ms = now + MORE_MS;
     for (size_t i = a->heap_count; i-- > 0;) {
         struct item *item = i < a->heap_count ? a->heap[i] : NULL;
-        if (!item || item->alert.priority != priority || !item->held)
+        if (!item || item->way != way || item->alert.priority != priority || !item->held)
             continue;
         item->held = false;
         item->tried = true;
@@ -75,11 +76,11 @@ void alerts_group_told(struct alerts *a, const struct item *item, int64_t now) {
     if (a->options.group_ms == 0 || item->alert.part > 0 || !key_of(&item->alert, &key))
         return;
     bool many = item->rider_count > 0 && item->alert.priority != ALERT_CRITICAL;
-    struct group *group = find(a, key.data);
+    struct group *group = find(item->way, key.data);
     if (!group) {
         group = memory_new(sizeof *group);
-        *group = (struct group){.next = a->groups, .key = text_copy(key.data)};
-        a->groups = group;
+        *group = (struct group){.next = item->way->groups, .key = text_copy(key.data)};
+        item->way->groups = group;
     }
     int64_t most = a->options.group_ms * WAIT_GROWS_TO, grown = group->wait_ms * 2;
     bool storm = many && now < group->sent_ms + 2 * group->wait_ms;
@@ -101,7 +102,8 @@ void alerts_group_gather(struct alerts *a, struct item *item, int64_t now,
     if (a->options.group_ms == 0 || item->alone || item->alert.part > 0 ||
         !key_of(&item->alert, &key))
         return;
-    for (struct item *other = a->oldest[item->alert.priority], *newer; other; other = newer) {
+    for (struct item *other = item->way->oldest[item->alert.priority], *newer; other;
+         other = newer) {
         newer = other->newer;
         if (!rides_with(other, key.data) || alerts_silence_ends(a, other, now, commands))
             continue;
@@ -115,8 +117,8 @@ void alerts_group_gather(struct alerts *a, struct item *item, int64_t now,
     }
 }
 
-void alerts_group_sweep(struct alerts *a, int64_t now) {
-    for (struct group **place = &a->groups; *place;) {
+static void sweep(struct way *way, int64_t now) {
+    for (struct group **place = &way->groups; *place;) {
         struct group *group = *place;
         if (now < group->sent_ms + 2 * group->wait_ms) {
             place = &group->next;
@@ -126,4 +128,9 @@ void alerts_group_sweep(struct alerts *a, int64_t now) {
         free(group->key);
         free(group);
     }
+}
+
+void alerts_group_sweep(struct alerts *a, int64_t now) {
+    for (size_t i = 0; i < a->way_count; i++)
+        sweep(&a->ways[i], now);
 }

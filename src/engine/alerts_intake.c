@@ -64,7 +64,8 @@ static bool has_room(const struct alerts *a, const struct alerts_event *event,
         more[event->list[i].priority]++;
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
         if (a->options.waiting_max[p] && more[p] &&
-            alerts_waiting(a, (enum alert_priority)p) + more[p] > a->options.waiting_max[p]) {
+            alerts_waiting(&a->ways[0], (enum alert_priority)p) + more[p] >
+                a->options.waiting_max[p]) {
             *ret_full = (enum alert_priority)p;
             return false;
         }
@@ -85,12 +86,48 @@ void alerts_refuse(struct alerts *a, uint64_t request, int code, char *text, int
     command->retry_after_s = retry_after_s;
 }
 
+/* On its way to the disk. Its texts stay here only if it is among the next ones. */
+static struct item *add_item(struct alerts *a, const struct alert *from, uint64_t ticket,
+                             struct records *records) {
+    struct alert alert = *from;
+    char *way = alert.way;
+    records_add(records, RECORD_ALERT)->alert = alert_copy(&alert);
+    if (alert.state != ALERT_WAITING ||
+        !alerts_window_has_room(a, alerts_way(a, way), alert.priority))
+        alert_without_texts(&alert); /* it waits on disk, or has ended */
+    alert.way = way;
+    struct item *item = alerts_make_item(a, &alert, PHASE_INTAKE);
+    item->ticket = ticket;
+    return item;
+}
+
+/* Each other way out that wants it has a copy of its own, with its own end. */
+static void copy_to_ways(struct alerts *a, const struct alert *original, uint64_t ticket,
+                         int64_t now, struct records *records) {
+    for (size_t i = 1; i < a->way_count; i++) {
+        const struct alerts_way_options *options = a->ways[i].options;
+        struct alert copy = *original;
+        size_t most = a->options.waiting_max[copy.priority];
+        if (options->after_ms > 0 || copy.priority > options->from)
+            continue;
+        copy.id = ++a->id_last;
+        copy.origin = original->id;
+        copy.way = (char *)options->name;
+        if (most && alerts_waiting(&a->ways[i], copy.priority) >= most) {
+            copy.state = ALERT_FAILED;
+            copy.ended_ms = now;
+            copy.reason = (char *)"as many as may wait for this way wait already";
+        }
+        (void)add_item(a, &copy, ticket, records);
+    }
+}
+
 /* Returns the id: its own, or that of the one it repeats. */
 static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket, int64_t now,
                     struct records *records) {
     AUTO_BUFFER struct buffer key = {0};
     bool can_repeat = dedup_key_of(from, &key);
-    int64_t first = first_of(a, from, now);
+    int64_t first = from->way ? 0 : first_of(a, from, now);
     if (first) {
         a->duplicates++;
         return first;
@@ -107,16 +144,15 @@ static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket,
         alert.reason = silenced;
         can_repeat = false; /* who sends it again later, means it */
     }
-    records_add(records, RECORD_ALERT)->alert = alert_copy(&alert);
-    bool in_memory = !silenced && alerts_window_has_room(a, alert.priority);
-    if (!in_memory)
-        alert_without_texts(&alert); /* it waits on disk, or has ended */
-    struct item *item = alerts_make_item(a, &alert, PHASE_INTAKE);
-    item->ticket = ticket;
-    if (!in_memory && can_repeat)
+    struct item *item = add_item(a, &alert, ticket, records);
+    if (!item->alert.text && can_repeat)
         item->key = text_copy(key.data);
     if (can_repeat)
         dedup_put(a->dedup, buffer_slice(&key), alert.id, now);
+    if (!alert.reminder)
+        alerts_inhibit(a, from, now, records);
+    if (!silenced && !alert.reminder)
+        copy_to_ways(a, &alert, ticket, now, records);
     return alert.id;
 }
 
@@ -126,6 +162,7 @@ static struct intake *add_intake(struct alerts *a, uint64_t request, size_t coun
     intake->ticket = ++a->tickets;
     intake->ids = memory_array(count, sizeof *intake->ids);
     intake->count = count;
+    intake->first = a->id_last + 1;
     *a->intakes_end = intake;
     a->intakes_end = &intake->next;
     return intake;
@@ -140,7 +177,7 @@ void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_
             a, event->request, 503,
             text_format("%zu %s alerts wait already; try again later, or send what is urgent "
                         "as HIGH",
-                        alerts_waiting(a, full), alert_priority_name(full)),
+                        alerts_waiting(&a->ways[0], full), alert_priority_name(full)),
             RETRY_AFTER_S, commands);
         return;
     }
@@ -150,12 +187,19 @@ void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_
     records_reserve(&command->records, event->count);
     for (size_t i = 0; i < event->count; i++)
         intake->ids[i] = take(a, &event->list[i], intake->ticket, now, &command->records);
+    intake->last = a->id_last;
 }
 
 void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_t now,
                       struct alerts_commands *commands) {
     const struct alert *from = &event->list[0];
     struct intake *intake;
+    if (!alerts_way(a, from->way)) {
+        alerts_refuse(a, event->request, 409,
+                      text_format("the way out '%s' is no longer in the config", from->way), -1,
+                      commands);
+        return;
+    }
     if (from->state < ALERT_DELIVERED || alerts_item(a, from->id)) {
         alerts_refuse(a, event->request, 409,
                       text_copy("this alert is still on its way; nothing to replay"), -1, commands);
@@ -170,7 +214,7 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
     alert.attempts = alert.part = 0;
     alert.maybe_sent = from->maybe_sent || from->state == ALERT_UNKNOWN;
     intake = add_intake(a, event->request, 1);
-    intake->ids[0] = alert.id;
+    intake->ids[0] = intake->first = intake->last = alert.id;
     struct item *item = alerts_make_item(a, &alert, PHASE_INTAKE);
     item->ticket = intake->ticket;
     struct alerts_command *command = alerts_add(commands, ALERTS_DO_PERSIST);
@@ -182,7 +226,7 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
 }
 
 /* Not kept: as if it had never come. Whoever was answered with its id, must hear so too. */
-static void void_item(struct alerts *a, struct item *item) {
+static void void_item(struct alerts *a, struct item *item, int64_t now) {
     AUTO_BUFFER struct buffer key = {0};
     if (item->key)
         buffer_add_text(&key, item->key);
@@ -191,20 +235,24 @@ static void void_item(struct alerts *a, struct item *item) {
     for (struct intake *intake = a->intakes; intake; intake = intake->next)
         for (size_t i = 0; i < intake->count; i++)
             intake->failed = intake->failed || intake->ids[i] == item->alert.id;
+    if (item->alert.reminder)
+        alerts_ack_unkept(a, &item->alert, now);
     alerts_drop_item(a, item);
 }
 
-static void settle_items(struct alerts *a, const struct intake *intake, bool kept) {
-    for (size_t i = 0; i < intake->count; i++) {
-        struct item *item = alerts_item(a, intake->ids[i]);
+static void settle_items(struct alerts *a, const struct intake *intake, bool kept, int64_t now) {
+    for (int64_t id = intake->first; id <= intake->last; id++) {
+        struct item *item = alerts_item(a, id);
         if (!item || item->phase != PHASE_INTAKE || item->ticket != intake->ticket)
             continue;
-        a->accepted += kept;
-        bool is_silenced = item->alert.state == ALERT_SILENCED;
-        a->silenced += kept && is_silenced;
+        a->accepted += kept && !item->way->options;
+        a->silenced += kept && item->alert.state == ALERT_SILENCED;
+        a->failed += kept && item->alert.state == ALERT_FAILED;
+        if (kept && item->alert.reminder)
+            alerts_ack_kept(a, item);
         if (!kept)
-            void_item(a, item);
-        else if (is_silenced)
+            void_item(a, item, now);
+        else if (item->alert.state >= ALERT_DELIVERED)
             alerts_drop_item(a, item);
         else
             alerts_window_take(a, item);
@@ -248,7 +296,7 @@ bool alerts_on_stored_intake(struct alerts *a, const struct alerts_event *event,
     a->intakes = intake->next;
     if (!a->intakes)
         a->intakes_end = &a->intakes;
-    settle_items(a, intake, event->r == 0);
+    settle_items(a, intake, event->r == 0, now);
     reply(a, intake, event->r, commands);
     free(intake->ids);
     free(intake);

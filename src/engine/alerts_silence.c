@@ -13,7 +13,7 @@ static struct silence *find(const struct alerts *a, int64_t id) {
     return NULL;
 }
 
-static void put(struct alerts *a, const struct silence *silence) {
+void alerts_silence_put(struct alerts *a, const struct silence *silence) {
     struct silence *known = find(a, silence->id);
     if (!known) {
         a->silences = memory_grow(a->silences, a->silence_count + 1, sizeof *a->silences);
@@ -27,7 +27,7 @@ static void put(struct alerts *a, const struct silence *silence) {
 }
 
 void alerts_silence_restore(struct alerts *a, const struct silence *silence) {
-    put(a, silence);
+    alerts_silence_put(a, silence);
     if (silence->id > a->silence_last)
         a->silence_last = silence->id;
 }
@@ -83,7 +83,7 @@ bool alerts_on_stored_silence(struct alerts *a, const struct alerts_event *event
     if (!a->wishes)
         a->wishes_end = &a->wishes;
     if (event->r == 0) {
-        put(a, &wish->silence);
+        alerts_silence_put(a, &wish->silence);
         int64_t *id = memory_new(sizeof *id);
         *id = wish->silence.id;
         alerts_accept(wish->request, id, 1, commands);
@@ -96,11 +96,11 @@ bool alerts_on_stored_silence(struct alerts *a, const struct alerts_event *event
 }
 
 char *alerts_silenced(const struct alerts *a, const struct alert *alert, int64_t now) {
-    if (alert->reminder && a->unacked_count == 0)
+    if (alert->reminder && !alert->way && a->unacked_count == 0)
         return text_copy("acknowledged meanwhile");
     for (size_t i = 0; i < a->silence_count; i++) {
         const struct silence *silence = &a->silences[i];
-        if (!silence_fits(silence, alert, now))
+        if (!silence_fits(silence, alert, now) || alerts_explains(a, alert, silence, now))
             continue;
         return text_format("silence %lld%s%s%s%s", (long long)silence->id,
                            silence->author ? " of " : "", silence->author ? silence->author : "",

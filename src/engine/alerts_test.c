@@ -186,7 +186,7 @@ static void test_outage_then_the_critical_one_first(void **state) {
     }
     struct alerts_figures figures;
     alerts_figures(b.alerts, b.now, &figures);
-    assert_int_equal(figures.breaker.state, BREAKER_OPEN);
+    assert_int_equal(figures.ways[0].breaker.state, BREAKER_OPEN);
     int64_t opened = b.now;
     int64_t critical = accept(&b, ALERT_CRITICAL, "critical");
     assert_null(find(&b, ALERTS_DO_QUEUE));
@@ -277,7 +277,8 @@ static void test_endings(void **state) {
         assert_int_equal(alert->plain, endings[i].plain);
         assert_true(alerts_chat(b.alerts) == endings[i].chat_after);
         alerts_figures(b.alerts, b.now, &figures);
-        assert_int_equal(figures.breaker.failures_in_row, endings[i].class == TELEGRAM_TRANSIENT);
+        assert_int_equal(figures.ways[0].breaker.failures_in_row,
+                         endings[i].class == TELEGRAM_TRANSIENT);
         if (endings[i].state == ALERT_FAILED)
             assert_string_equal(alert->reason, "said");
         end(&b);
@@ -593,7 +594,7 @@ static void begin_with_window(struct bench *b, size_t window) {
 static size_t waiting(struct bench *b, enum alert_priority priority) {
     struct alerts_figures figures;
     alerts_figures(b->alerts, b->now, &figures);
-    return figures.waiting[priority];
+    return figures.ways[0].waiting[priority];
 }
 
 static struct alert waiting_row(int64_t id, int64_t created_ms) {
@@ -826,7 +827,7 @@ static void test_those_who_ride_share_the_fate(void **state) {
     shell.outcome = GATEWAY_NOT_SENT;
     wait_ms(&b, &shell, 31000);
     alerts_figures(b.alerts, b.now, &figures);
-    assert_int_equal(figures.waiting[ALERT_HIGH], 3);
+    assert_int_equal(figures.ways[0].waiting[ALERT_HIGH], 3);
     assert_int_equal(alerts_live(b.alerts, 3)->state, ALERT_WAITING);
     assert_int_equal(alerts_live(b.alerts, 3)->attempts, 0);
     shell.outcome = GATEWAY_UNKNOWN;
@@ -837,7 +838,7 @@ static void test_those_who_ride_share_the_fate(void **state) {
     wait_ms(&b, &shell, 600000);
     alerts_figures(b.alerts, b.now, &figures);
     assert_int_equal(figures.failed, 3);
-    assert_int_equal(figures.waiting[ALERT_HIGH], 0);
+    assert_int_equal(figures.ways[0].waiting[ALERT_HIGH], 0);
     end(&b);
 }
 
@@ -941,7 +942,7 @@ static void test_a_silence_ends_what_fits(void **state) {
     assert_int_equal(shell.told, 2);
     alerts_figures(b.alerts, b.now, &figures);
     assert_int_equal(figures.silenced, 1);
-    assert_int_equal(figures.waiting[ALERT_HIGH], 0);
+    assert_int_equal(figures.ways[0].waiting[ALERT_HIGH], 0);
     b.now += 60000; /* over: the same again is no repeat of one that nobody was told of */
     come(&b, &shell, alert);
     assert_int_equal(shell.told, 3);
@@ -1035,7 +1036,8 @@ static const struct alert *remind(struct bench *b, int64_t until) {
     while (b->now < until) {
         later(b);
         struct alerts_command *save = find(b, ALERTS_DO_PERSIST);
-        if (save && save->records.count > 0 && save->records.list[0].alert.reminder)
+        if (save && save->records.count > 0 && save->records.list[0].kind == RECORD_ALERT &&
+            save->records.list[0].alert.reminder)
             return &save->records.list[0].alert;
     }
     return NULL;
@@ -1117,6 +1119,95 @@ static void test_acknowledgement_needs_the_disk(void **state) {
     end(&b);
 }
 
+/* The end of one is not on disk, its acknowledgement is: it is kept when the end is. */
+static void test_acknowledged_before_its_end_was_kept(void **state) {
+    struct bench b;
+    struct alert alert = alert_of(ALERT_CRITICAL, "down");
+    begin(&b);
+    int64_t id = deliver(&b, &alert);
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, id, -ENOSPC);
+    ack(&b, id, false);
+    int64_t at = b.now;
+    assert_int_equal(acked(&b), 1);
+    do
+        later(&b);
+    while (!find(&b, ALERTS_DO_PERSIST));
+    assert_int_equal(saved(&b)->id, id);
+    assert_int_equal(saved(&b)->acked_ms, at);
+    end(&b);
+}
+
+/* Acknowledged once; who sends it again wants to hear of it again. */
+static void test_a_replay_is_not_acknowledged(void **state) {
+    struct bench b;
+    begin(&b);
+    struct alert alert = {.id = 1,
+                          .priority = ALERT_CRITICAL,
+                          .text = (char *)"down",
+                          .state = ALERT_DELIVERED,
+                          .acked_ms = 5000,
+                          .acked_by = (char *)"Ann"};
+    feed(&b,
+         (struct alerts_event){.on = ALERTS_ON_REPLAY, .request = 1, .list = &alert, .count = 1});
+    assert_int_equal(saved(&b)->acked_ms, 0);
+    assert_null(saved(&b)->acked_by);
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, 0);
+    fly(&b, 1);
+    came_back(&b, 1, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    assert_int_equal(saved(&b)->acked_ms, ALERT_ACK_WANTED);
+    end(&b);
+}
+
+/* It waited for an hour itself: the next one comes after a pause, not at once. */
+static void test_a_late_reminder_is_not_doubled(void **state) {
+    struct bench b;
+    begin(&b);
+    deliver_critical(&b, "one", "db");
+    int64_t id = remind(&b, b.now + 3600000)->id;
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, 0);
+    int64_t queued = must_find(&b, ALERTS_DO_QUEUE)->id;
+    assert_int_equal(queued, id);
+    b.now += 3600000;
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_TURN, .id = id});
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, id, 0);
+    came_back(&b, id, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    /* Its end cannot be written: that holds no further one up. */
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, id, -ENOSPC);
+    int64_t told = b.now;
+    assert_non_null(remind(&b, told + 3600000));
+    assert_int_equal((b.now - told) / 1000, 600);
+    end(&b);
+}
+
+static void test_a_reminder_that_waits_is_known_after_a_restart(void **state) {
+    struct bench b;
+    begin(&b);
+    struct record unacked = {.kind = RECORD_ALERT_UNACKED,
+                             .alert = {.id = 7, .priority = ALERT_CRITICAL, .text = (char *)"a"}};
+    struct record waiting = {.kind = RECORD_ALERT,
+                             .alert = {.id = 8,
+                                       .priority = ALERT_CRITICAL,
+                                       .text = (char *)"1 CRITICAL alert is not acknowledged",
+                                       .created_ms = b.now,
+                                       .reminder = true}};
+    alerts_restore(b.alerts, &unacked, b.now);
+    alerts_restore(b.alerts, &waiting, b.now);
+    assert_null(remind(&b, b.now + 86400000));
+    end(&b);
+}
+
+static void test_a_reminder_that_the_disk_refused_comes_soon(void **state) {
+    struct bench b;
+    begin(&b);
+    deliver_critical(&b, "one", "db");
+    assert_non_null(remind(&b, b.now + 3600000));
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, -ENOSPC);
+    int64_t refused = b.now;
+    assert_non_null(remind(&b, refused + 3600000));
+    assert_int_equal((b.now - refused) / 1000, 5);
+    end(&b);
+}
+
 static void test_unacknowledged_ones_outlive_a_restart(void **state) {
     struct bench b;
     begin(&b);
@@ -1125,6 +1216,200 @@ static void test_unacknowledged_ones_outlive_a_restart(void **state) {
     alerts_restore(b.alerts, &record, b.now);
     const struct alert *reminder = remind(&b, b.now + 3600000);
     assert_non_null(strstr(reminder->text, "7 \xc2\xb7 old"));
+    end(&b);
+}
+
+/* ---- other ways ---- */
+
+static void begin_with(struct bench *b, const struct alerts_options *more) {
+    begin(b);
+    alerts_free(b->alerts);
+    b->options.ways = more->ways;
+    b->options.way_count = more->way_count;
+    b->options.inhibit = more->inhibit;
+    b->options.inhibit_count = more->inhibit_count;
+    b->alerts = alerts_new(&b->options);
+    feed(b, (struct alerts_event){.on = ALERTS_ON_START});
+    feed(b, (struct alerts_event){.on = ALERTS_ON_TIMER});
+}
+
+static void begin_with_way(struct bench *b, enum alert_priority from, int64_t after_ms) {
+    static struct alerts_way_options way;
+    way = (struct alerts_way_options){.name = "mail", .from = from, .after_ms = after_ms};
+    begin_with(b, &(struct alerts_options){.ways = &way, .way_count = 1});
+}
+
+static struct alerts_command *queued_by(struct bench *b, size_t way) {
+    for (size_t i = 0; i < b->commands.count; i++)
+        if (b->commands.list[i].what == ALERTS_DO_QUEUE && b->commands.list[i].way == way)
+            return &b->commands.list[i];
+    return NULL;
+}
+
+static void test_each_way_has_a_copy_of_its_own(void **state) {
+    struct bench b;
+    begin_with_way(&b, ALERT_HIGH, 0);
+    struct alert alert = alert_of(ALERT_HIGH, "a");
+    uint64_t ticket = intake(&b, &alert);
+    const struct records *records = &must_find(&b, ALERTS_DO_PERSIST)->records;
+    assert_int_equal(records->count, 2);
+    assert_string_equal(records->list[1].alert.way, "mail");
+    assert_int_equal(records->list[1].alert.origin, 1);
+    stored(&b, ticket, 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->id_count, 1);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 1);
+    assert_int_equal(queued_by(&b, 0)->id, 1);
+    assert_int_equal(queued_by(&b, 1)->id, 2);
+    /* That one fails as often as it likes: the other goes on. */
+    for (int i = 0; i < 5; i++) {
+        feed(&b, (struct alerts_event){.on = ALERTS_ON_TURN, .id = 2});
+        stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 2, 0);
+        assert_int_equal(must_find(&b, ALERTS_DO_SEND)->way, 1);
+        came_back(&b, 2, GATEWAY_NOT_SENT, TELEGRAM_TRANSIENT, "refused");
+        while (!queued_by(&b, 1) && i < 4)
+            later(&b);
+    }
+    struct alerts_figures figures;
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.ways[1].breaker.state, BREAKER_OPEN);
+    assert_int_equal(figures.ways[0].breaker.state, BREAKER_CLOSED);
+    assert_string_equal(figures.ways[1].problem, "refused");
+    struct alert low = alert_of(ALERT_LOW, "not for mail");
+    stored(&b, intake(&b, &low), 0, 0);
+    assert_int_equal(must_find(&b, ALERTS_DO_ACCEPT)->ids[0], 3);
+    assert_null(queued_by(&b, 1));
+    end(&b);
+}
+
+static void test_a_way_without_room_says_so(void **state) {
+    struct bench b;
+    begin_with_way(&b, ALERT_LOW, 0);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_OPEN, .way = 1});
+    for (int i = 0; i < 1001; i++) {
+        AUTO_FREE char *text = text_format("n%d", i);
+        struct alert alert = alert_of(ALERT_LOW, text);
+        uint64_t ticket = intake(&b, &alert);
+        const struct records *records = &must_find(&b, ALERTS_DO_PERSIST)->records;
+        int64_t id = records->list[0].alert.id;
+        enum alert_state copy = records->list[1].alert.state;
+        assert_int_equal(copy, i < 1000 ? ALERT_WAITING : ALERT_FAILED);
+        stored(&b, ticket, 0, 0);
+        fly(&b, id);
+        came_back(&b, id, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+        stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, id, 0);
+    }
+    end(&b);
+}
+
+static void test_one_that_left_the_config(void **state) {
+    struct bench b;
+    begin(&b);
+    alerts_free(b.alerts);
+    b.alerts = alerts_new(&b.options);
+    struct record record = {.kind = RECORD_ALERTS_WAITING,
+                            .id = 3,
+                            .alert = {.priority = ALERT_HIGH, .way = (char *)"mail"}};
+    alerts_restore(b.alerts, &record, b.now);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_START});
+    struct record *gone = &must_find(&b, ALERTS_DO_PERSIST)->records.list[0];
+    assert_int_equal(gone->kind, RECORD_WAY_GONE);
+    assert_string_equal(gone->alert.way, "mail");
+    struct alert alert = {
+        .id = 2, .state = ALERT_FAILED, .text = (char *)"a", .way = (char *)"mail"};
+    feed(&b,
+         (struct alerts_event){.on = ALERTS_ON_REPLAY, .request = 1, .list = &alert, .count = 1});
+    assert_int_equal(must_find(&b, ALERTS_DO_REFUSE)->code, 409);
+    end(&b);
+}
+
+static const struct alert *escalated(struct bench *b, int64_t until) {
+    while (b->now < until) {
+        later(b);
+        for (size_t i = 0; i < b->commands.count; i++)
+            if (b->commands.list[i].records.count > 0 &&
+                b->commands.list[i].records.list[0].alert.way)
+                return &b->commands.list[i].records.list[0].alert;
+    }
+    return NULL;
+}
+
+static void test_escalation(void **state) {
+    struct bench b;
+    begin_with_way(&b, ALERT_HIGH, 120000);
+    int64_t known = deliver_critical(&b, "known", NULL), from = b.now;
+    int64_t unknown = deliver_critical(&b, "unknown", "db");
+    ack(&b, known, false);
+    assert_int_equal(acked(&b), 1);
+    const struct alert *told = escalated(&b, from + 200000);
+    assert_non_null(told);
+    assert_true(b.now - from >= 120000 && b.now - from < 122000);
+    assert_string_equal(told->way, "mail");
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, -ENOSPC); /* not kept: soon again */
+    told = escalated(&b, b.now + 2000);
+    assert_non_null(told);
+    assert_int_equal(told->origin, unknown);
+    assert_non_null(strstr(told->text, "acknowledged 1 CRITICAL alert:\n2 \xc2\xb7 db: unknown"));
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, 0);
+    assert_null(escalated(&b, b.now + 60000)); /* once */
+    /* What Telegram does not take goes further, too. */
+    accept(&b, ALERT_CRITICAL, "held");
+    int64_t held = b.now;
+    told = escalated(&b, held + 200000);
+    assert_true(b.now - held >= 120000 && b.now - held < 122000);
+    assert_non_null(strstr(told->text, "not delivered by Telegram: held"));
+    end(&b);
+}
+
+static void test_mute_hours(void **state) {
+    struct bench b;
+    begin(&b);
+    int64_t night = 9 * INT64_C(3600000);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_MUTE, .until_ms = b.now + night});
+    int64_t low = accept(&b, ALERT_LOW, "low");
+    assert_null(find(&b, ALERTS_DO_QUEUE));
+    int64_t high = accept(&b, ALERT_HIGH, "high");
+    fly(&b, high);
+    came_back(&b, high, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, high, 0);
+    int64_t began = b.now;
+    while (!find(&b, ALERTS_DO_QUEUE)) { /* longer than a LOW one may wait by day */
+        assert_true(b.now - began <= night + 1000);
+        later(&b);
+    }
+    assert_true(b.now - began >= night);
+    fly(&b, low);
+    end(&b);
+}
+
+static void test_inhibition(void **state) {
+    struct bench b;
+    struct inhibit_config rule = {.when.type = (char *)"down",
+                                  .mute.service = (char *)"trader",
+                                  .until.type = (char *)"up",
+                                  .for_ms = 60000};
+    begin_with(&b, &(struct alerts_options){.inhibit = &rule, .inhibit_count = 1});
+    struct alert down = {
+        .text = (char *)"it is down", .type = (char *)"down", .service = (char *)"trader"};
+    struct alert order = {.text = (char *)"late", .service = (char *)"trader"};
+    intake(&b, &down);
+    const struct records *records = &must_find(&b, ALERTS_DO_PERSIST)->records;
+    assert_int_equal(records->list[0].alert.state, ALERT_WAITING);
+    assert_int_equal(records->list[1].kind, RECORD_SILENCE);
+    assert_string_equal(records->list[1].silence->comment, "it is down");
+    intake(&b, &order);
+    assert_int_equal(saved(&b)->state, ALERT_SILENCED);
+    down.text = (char *)"still down"; /* it fits what is muted, and explains it */
+    intake(&b, &down);
+    assert_int_equal(saved(&b)->state, ALERT_WAITING);
+    struct alert up = {.text = (char *)"up", .type = (char *)"up"};
+    intake(&b, &up);
+    intake(&b, &order);
+    assert_int_equal(saved(&b)->state, ALERT_WAITING);
+    down.text = (char *)"down again";
+    intake(&b, &down);
+    b.now += 60001;
+    intake(&b, &order);
+    assert_int_equal(saved(&b)->state, ALERT_WAITING); /* its time is over */
     end(&b);
 }
 
@@ -1163,7 +1448,18 @@ int main(void) {
         cmocka_unit_test(test_told_again_until_acknowledged),
         cmocka_unit_test(test_acknowledging_one_means_its_kind_before_it),
         cmocka_unit_test(test_acknowledgement_needs_the_disk),
+        cmocka_unit_test(test_acknowledged_before_its_end_was_kept),
+        cmocka_unit_test(test_a_replay_is_not_acknowledged),
+        cmocka_unit_test(test_a_late_reminder_is_not_doubled),
+        cmocka_unit_test(test_a_reminder_that_waits_is_known_after_a_restart),
+        cmocka_unit_test(test_a_reminder_that_the_disk_refused_comes_soon),
         cmocka_unit_test(test_unacknowledged_ones_outlive_a_restart),
+        cmocka_unit_test(test_each_way_has_a_copy_of_its_own),
+        cmocka_unit_test(test_a_way_without_room_says_so),
+        cmocka_unit_test(test_one_that_left_the_config),
+        cmocka_unit_test(test_escalation),
+        cmocka_unit_test(test_mute_hours),
+        cmocka_unit_test(test_inhibition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/text.h"
+#include "link/mail.h"
 #include "store/store_sqlite.h"
 #include <errno.h>
 #include <signal.h>
@@ -62,11 +63,24 @@ static void make_bot(struct hub *hub, struct hub_bot *bot, const struct bot_conf
     bot->gateway = gateway_new(&options);
 }
 
+static struct alerts_way_options *ways_of(const struct alerts_config *config) {
+    struct alerts_way_options *ways = memory_array(config->way_count + 1, sizeof *ways);
+    for (size_t i = 0; i < config->way_count; i++)
+        ways[i] = (struct alerts_way_options){.name = config->ways[i].name,
+                                              .from = (enum alert_priority)config->ways[i].from,
+                                              .after_ms = config->ways[i].after_ms};
+    return ways;
+}
+
 static void make_alerts(struct hub *hub) {
     struct alerts_options options = alerts_options_default();
     hub->alerts_bot = hub->config->alerts.bot ? hub_bot(hub, hub->config->alerts.bot) : NULL;
     options.chat = hub->alerts_bot ? hub->config->alerts.chat : 0;
     options.seed = hub->seed;
+    options.ways = hub->ways = ways_of(&hub->config->alerts);
+    options.way_count = hub->config->alerts.way_count;
+    options.inhibit = hub->config->alerts.inhibit;
+    options.inhibit_count = hub->config->alerts.inhibit_count;
     options.repeat_ms = hub->config->alerts.repeat_interval_ms;
     options.group_ms = hub->config->alerts.group_interval_ms;
     if (hub->options.breaker_open_ms > 0)
@@ -208,6 +222,8 @@ static void on_due(uv_timer_t *timer) {
     for (size_t i = 0; i < hub->bot_count; i++)
         if (gateway_next_ms(hub->bots[i].gateway) <= now)
             gateway_feed(&hub->bots[i], &(struct gateway_event){.on = GATEWAY_ON_TIMER});
+    if (!hub->stopping && hub->day_due_ms <= now)
+        day_turn(hub);
     if (!hub->stopping && alerts_next_ms(hub->alerts, now) <= now)
         alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_TIMER});
 }
@@ -221,6 +237,7 @@ static void on_prepare(uv_prepare_t *prepare) {
     for (size_t i = 0; i < hub->bot_count; i++)
         if (gateway_next_ms(hub->bots[i].gateway) < next)
             next = gateway_next_ms(hub->bots[i].gateway);
+    next = hub->day_due_ms < next ? hub->day_due_ms : next;
     if (hub->stopping) {
         uv_timer_stop(&hub->timer);
         return;
@@ -243,6 +260,7 @@ static void close_handles(struct hub *hub) {
     for (size_t i = 0; i < COUNT_OF(handles); i++)
         uv_close(handles[i], NULL);
     keeper_close(hub);
+    heartbeat_close(hub);
 }
 
 static void on_server_closed(void *context) {
@@ -275,6 +293,7 @@ static void on_stop_timer(uv_timer_t *timer) {
     hub->closed = true;
     /* Closing the server answers and frees all requests: nobody else may answer one after it. */
     keeper_stop(hub);
+    mail_stop();
     uv_poll_stop(&hub->store_poll);
     hub->client = http_client_close(hub->client);
     http_server_close(hub->server, on_server_closed, hub);
@@ -335,6 +354,7 @@ static void free_all(struct hub *hub) {
     free(hub->keeper.path);
     free(hub->keeper.events_path);
     alerts_free(hub->alerts);
+    free(hub->ways);
     zone_deinit(&hub->zone);
     buffer_deinit(&hub->health.body);
     must(uv_loop_close(&hub->loop) == 0);
@@ -360,6 +380,9 @@ int hub_run(struct hub *hub, const struct config *config, const struct hub_optio
     for (size_t i = 0; i < hub->bot_count; i++)
         gateway_feed(&hub->bots[i], &(struct gateway_event){.on = GATEWAY_ON_START});
     alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_START});
+    hub->day_due_ms = INT64_MAX;
+    day_turn(hub);
+    heartbeat_open(hub);
     buttons_open(hub);
     (void)notify_send("READY=1");
     uv_run(&hub->loop, UV_RUN_DEFAULT);

@@ -6,6 +6,9 @@
  *   hub_gateway.c  carries out what the gateway engines say
  *   hub_alerts.c   the same for the alerts engine, and the API for alerts
  *   hub_silences.c the API for silences
+ *   hub_ways.c     ways out for alerts beside Telegram: webhook, ntfy, mail
+ *   hub_heartbeat.c  tells a watcher elsewhere that this hub lives
+ *   hub_day.c      times of day: mute hours, the daily report
  *   hub_buttons.c  what people say to Holdfast in a chat: buttons, /holdfast
  *   hub_health.c   /, /ping, /health
  *   hub_keeper.c   the keeper's control socket: services, restarts
@@ -77,6 +80,13 @@ struct keeper { /* hub_keeper.c */
     size_t service_count;
     struct restart_wait *waits;
 };
+struct heartbeat { /* hub_heartbeat.c */
+    uv_timer_t timer;
+    struct http_call *call; /* under way, or NULL */
+    int64_t told_ms;        /* clock_ms(); 0: never */
+    bool tells_bad, told_bad, no_network;
+    char *problem; /* of the last try, or NULL */
+};
 struct hub {
     uv_loop_t loop;
     struct hub_options options;
@@ -95,8 +105,10 @@ struct hub {
     struct alerts *alerts;
     struct hub_bot *alerts_bot; /* NULL: no way out */
     struct exchange *alerts_flying[ALERT_PRIORITIES];
-    bool breaker_was_open;
+    struct alerts_way_options *ways; /* beside Telegram */
+    bool breakers_were_open[ALERTS_WAYS_MAX];
     struct keeper keeper;
+    struct heartbeat heartbeat;
     struct quota wrong_tokens;
     struct { /* hub_health.c */
         struct buffer body;
@@ -106,10 +118,12 @@ struct hub {
     } health;
     uint16_t port;
     int64_t stop_at_ms, drained_at_ms;
-    int64_t given_ms;                /* a consumer was last given updates, clock_ms(); 0: never */
-    struct zone zone;                /* of the config */
-    size_t works;                    /* in other threads */
-    size_t commits;                  /* handed to the store and not yet told of */
+    int64_t given_ms; /* a consumer was last given updates, clock_ms(); 0: never */
+    struct zone zone; /* of the config */
+    int64_t day_due_ms,
+        reported_ms; /* hub_day.c; INT64_MAX: nothing is due; the last report's slot */
+    size_t works;    /* in other threads */
+    size_t commits;  /* handed to the store and not yet told of */
     bool draining, stopping, closed; /* one after the other */
 };
 
@@ -165,6 +179,16 @@ void hub_get_silences(struct hub *hub, struct http_request *request, const char 
 void hub_post_alerts(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_alerts(struct hub *hub, struct http_request *request, const char *rest);
 
+/* hub_ways.c */
+void ways_send(struct hub *hub, const struct alerts_command *command);
+
+/* hub_heartbeat.c */
+void heartbeat_open(struct hub *hub);
+void heartbeat_close(struct hub *hub);
+
+/* hub_day.c */
+void day_turn(struct hub *hub); /* at the start, and when hub->day_due_ms has come */
+
 /* hub_buttons.c */
 void buttons_open(struct hub *hub);
 void buttons_turn(struct hub_bot *bot);                         /* asks for the next one */
@@ -173,6 +197,10 @@ void buttons_called(struct press *press, bool ok);              /* its call came
 bool buttons_are_read(struct hub *hub); /* else there is no use in sending any */
 
 /* hub_health.c */
+struct slice
+hub_health_body(struct hub *hub);         /* as GET /health shows it; until the next question */
+bool hub_health_is_bad(struct hub *hub);  /* "unhealthy" */
+void hub_health_changed(struct hub *hub); /* by somebody who may look at once */
 void hub_get_root(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_ping(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_health(struct hub *hub, struct http_request *request, const char *rest);

@@ -70,6 +70,7 @@ static void tell_waiting(struct hub *hub, struct intake_wait *wait, const char *
 static void do_accept(struct hub *hub, struct alerts_command *command) {
     struct intake_wait *wait = (struct intake_wait *)(uintptr_t)command->request;
     AUTO_BUFFER struct buffer body = {0};
+    hub_health_changed(hub);
     if (!wait->request) {
         tell_waiting(hub, wait, NULL, command->id_count);
         return;
@@ -111,6 +112,10 @@ static void do_refuse(struct hub *hub, struct alerts_command *command) {
 }
 
 static void do_queue(struct hub *hub, struct alerts_command *command) {
+    if (command->way > 0) { /* no budgets there: its turn is now */
+        alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_TURN, .id = command->id});
+        return;
+    }
     struct exchange *exchange = exchange_new(EXCHANGE_ALERT, hub->alerts_bot);
     must(!hub->alerts_flying[command->priority]);
     exchange->alert = command->id;
@@ -133,7 +138,8 @@ void alerts_turn(struct exchange *exchange) {
 /* Back to the gateway as if it had been sent and answered. */
 static void do_cancel(struct hub *hub, struct alerts_command *command) {
     struct exchange **slot = slot_of(hub, command->id);
-    must(slot);
+    if (!slot)
+        return; /* of another way than Telegram: nobody holds a place for it */
     struct exchange *exchange = *slot;
     *slot = NULL;
     gateway_feed(exchange->bot, &(struct gateway_event){.on = GATEWAY_ON_SENT,
@@ -155,6 +161,10 @@ static struct telegram_buttons buttons_of(struct hub *hub, const struct alerts_c
 }
 
 static void do_send(struct hub *hub, struct alerts_command *command) {
+    if (command->way > 0) {
+        ways_send(hub, command);
+        return;
+    }
     struct exchange **slot = slot_of(hub, command->id);
     must(slot);
     struct hub_bot *bot = hub->alerts_bot;
@@ -195,6 +205,7 @@ void alerts_sent(struct exchange *exchange, const struct gateway_event *event) {
 
 struct load_wait {
     struct hub *hub;
+    size_t way;
     enum alert_priority priority;
 };
 
@@ -203,6 +214,7 @@ static void on_loaded(void *context, int r, const struct alert *alerts, size_t c
     wait->hub->commits--;
     alerts_feed(wait->hub, &(struct alerts_event){.on = ALERTS_ON_LOADED,
                                                   .r = r,
+                                                  .way = wait->way,
                                                   .priority = wait->priority,
                                                   .list = alerts,
                                                   .count = count});
@@ -211,14 +223,16 @@ static void on_loaded(void *context, int r, const struct alert *alerts, size_t c
 
 static void do_load(struct hub *hub, struct alerts_command *command) {
     struct load_wait *wait = memory_new(sizeof *wait);
-    *wait = (struct load_wait){hub, command->priority};
+    *wait = (struct load_wait){hub, command->way, command->priority};
     hub->commits++;
-    store_find_alerts(hub->store,
-                      &(struct store_query){.queue = true,
-                                            .priority = command->priority,
-                                            .after = command->after,
-                                            .limit = command->limit},
-                      on_loaded, wait);
+    store_find_alerts(
+        hub->store,
+        &(struct store_query){.queue = true,
+                              .way = command->way > 0 ? hub->ways[command->way - 1].name : NULL,
+                              .priority = command->priority,
+                              .after = command->after,
+                              .limit = command->limit},
+        on_loaded, wait);
 }
 
 typedef void carry(struct hub *hub, struct alerts_command *command);
@@ -230,18 +244,23 @@ static carry *const carriers[] = {
 };
 
 /* What a person should know of the way out is logged when it changes. */
-static void log_breaker(struct hub *hub) {
+static void log_breakers(struct hub *hub) {
     struct alerts_figures figures;
     alerts_figures(hub->alerts, hub_now(hub), &figures);
-    bool open = figures.breaker.state != BREAKER_CLOSED;
-    if (open == hub->breaker_was_open)
-        return;
-    hub->breaker_was_open = open;
-    if (open)
-        log_warning("alerts: the way out failed %u times in a row (%s); alerts wait on disk",
-                    figures.breaker.failures_in_row, figures.problem);
-    else
-        log_info("alerts: the way out works again");
+    for (size_t i = 0; i < figures.way_count; i++) {
+        const struct alerts_way_figures *way = &figures.ways[i];
+        const char *name = way->name ? way->name : "Telegram";
+        bool open = way->breaker.state != BREAKER_CLOSED;
+        if (open == hub->breakers_were_open[i])
+            continue;
+        hub->breakers_were_open[i] = open;
+        if (open)
+            log_warning("alerts: the way out by %s failed %u times in a row (%s); alerts wait on "
+                        "disk",
+                        name, way->breaker.failures_in_row, way->problem);
+        else
+            log_info("alerts: the way out by %s works again", name);
+    }
 }
 
 void alerts_feed(struct hub *hub, const struct alerts_event *event) {
@@ -251,7 +270,7 @@ void alerts_feed(struct hub *hub, const struct alerts_event *event) {
         carriers[commands.list[i].what](hub, &commands.list[i]);
     alerts_commands_deinit(&commands);
     if (event->on == ALERTS_ON_SENT)
-        log_breaker(hub);
+        log_breakers(hub);
 }
 
 void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, const char *service,
@@ -298,19 +317,37 @@ static void intake(struct hub *hub, struct http_request *request) {
     alert_list_deinit(&list);
 }
 
+/* 0: Telegram, unless another one is named; SIZE_MAX: there is none of this name. */
+static size_t way_named(const struct hub *hub, struct slice wish) {
+    AUTO_BUFFER struct buffer name = {0};
+    struct slice way = json_member(wish, "way");
+    if (way.size == 0 || slice_is(way, "\"telegram\""))
+        return 0;
+    for (size_t i = 0; json_to_text(way, &name) == 0 && i < hub->config->alerts.way_count; i++)
+        if (strcmp(hub->ways[i].name, name.data ? name.data : "") == 0)
+            return i + 1;
+    return SIZE_MAX;
+}
+
 static void set_breaker(struct hub *hub, struct http_request *request) {
-    struct slice state = json_member(http_request_body(request), "state");
-    if (!json_is_valid(http_request_body(request)) ||
-        (!slice_is(state, "\"open\"") && !slice_is(state, "\"closed\""))) {
+    struct slice wish = http_request_body(request), state = json_member(wish, "state");
+    bool valid =
+        json_is_valid(wish) && (slice_is(state, "\"open\"") || slice_is(state, "\"closed\""));
+    size_t way = valid ? way_named(hub, wish) : 0;
+    if (!valid || way == SIZE_MAX) {
         hub_problem(request, 400, "Bad Request",
-                    "send {\"state\":\"open\"} to hold all alerts back, or {\"state\":\"closed\"}",
+                    !valid ? "send {\"state\":\"open\"} to hold all alerts back, or "
+                             "{\"state\":\"closed\"}; \"way\" names another way than Telegram"
+                           : "\"way\" is none of alerts.also in the config",
                     -1);
         return;
     }
     enum alerts_on on = slice_is(state, "\"open\"") ? ALERTS_ON_OPEN : ALERTS_ON_CLOSED;
-    log_warning("alerts: the breaker was set to %.*s by hand", (int)state.size, state.data);
-    alerts_feed(hub, &(struct alerts_event){.on = on});
-    http_respond_json(request, 200, http_request_body(request));
+    hub_health_changed(hub);
+    log_warning("alerts: the breaker of %s was set to %.*s by hand",
+                way ? hub->ways[way - 1].name : "Telegram", (int)state.size, state.data);
+    alerts_feed(hub, &(struct alerts_event){.on = on, .way = way});
+    http_respond_json(request, 200, wish);
 }
 
 /* rest: "ack" or "17/ack" */

@@ -348,7 +348,9 @@ static void status(struct press *press) {
     if (!hub->keeper.connected)
         buffer_add_text(&text, "\nThe keeper cannot be reached: services are unknown");
     buffer_print(&text, "\nAlerts: %zu wait, %zu not acknowledged",
-                 f.waiting[0] + f.waiting[1] + f.waiting[2] + f.waiting[3], f.unacked);
+                 f.ways[0].waiting[0] + f.ways[0].waiting[1] + f.ways[0].waiting[2] +
+                     f.ways[0].waiting[3],
+                 f.unacked);
     buffer_add_text(&text, "\n/holdfast help");
     end(press, text.data);
 }

@@ -131,40 +131,71 @@ static size_t silences_in_force(const struct hub *hub, int64_t now) {
     return in_force;
 }
 
+static void add_way(const struct alerts_way_figures *way, int64_t now, struct totals *totals,
+                    struct buffer *body) {
+    bool fails = way->breaker.state != BREAKER_CLOSED || way->problem[0];
+    enum level level = fails                    ? LEVEL_DEGRADED
+                       : way->last_delivered_ms ? LEVEL_HEALTHY
+                                                : LEVEL_UNKNOWN;
+    size_t waiting = 0;
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++)
+        waiting += way->waiting[p];
+    if (level != LEVEL_UNKNOWN)
+        worsen(totals, level);
+    json_add_text(body, slice_of(way->name));
+    buffer_print(body, ":{\"status\":\"%s\",", name_of(level));
+    add_text(body, "problem", way->problem);
+    buffer_print(body, ",\"waiting\":%zu,\"breaker\":\"%s\",", waiting,
+                 breaker_state_name(way->breaker.state));
+    add_ago(body, "last_delivered_ago", now, way->last_delivered_ms);
+    buffer_add_text(body, "}");
+}
+
 static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, struct buffer *body) {
     struct alerts_figures f;
     alerts_figures(hub->alerts, now, &f);
     bool wanted = hub->config->alerts.bot != NULL;
-    enum level level = !wanted                                             ? LEVEL_UNKNOWN
-                       : f.breaker.state != BREAKER_CLOSED || f.problem[0] ? LEVEL_DEGRADED
-                       : f.last_delivered_ms                               ? LEVEL_HEALTHY
-                                                                           : LEVEL_UNKNOWN;
+    enum level level = !wanted ? LEVEL_UNKNOWN
+                       : f.ways[0].breaker.state != BREAKER_CLOSED || f.ways[0].problem[0]
+                           ? LEVEL_DEGRADED
+                       : f.ways[0].last_delivered_ms ? LEVEL_HEALTHY
+                                                     : LEVEL_UNKNOWN;
     /* That no alert had to go out yet says nothing bad. */
     if (level != LEVEL_UNKNOWN)
         worsen(totals, level);
     buffer_print(body, "\"alerts\":{\"status\":\"%s\",", name_of(level));
-    add_text(body, "problem", wanted ? f.problem : "no way out: set alerts.bot and alerts.chat");
+    add_text(body, "problem",
+             wanted ? f.ways[0].problem : "no way out: set alerts.bot and alerts.chat");
     buffer_add_text(body, ",\"waiting\":{");
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
         buffer_print(body, "%s\"%s\":%zu", p ? "," : "",
-                     alert_priority_name((enum alert_priority)p), f.waiting[p]);
+                     alert_priority_name((enum alert_priority)p), f.ways[0].waiting[p]);
     buffer_add_text(body, "},");
     add_ago(body, "oldest_waiting_seconds", now, f.oldest_ms);
     buffer_add_text(body, ",");
-    add_ago(body, "last_delivered_ago", now, f.last_delivered_ms);
+    add_ago(body, "last_delivered_ago", now, f.ways[0].last_delivered_ms);
     buffer_print(body,
                  ",\"accepted\":%llu,\"duplicates\":%llu,\"delivered\":%llu,\"failed\":%llu,"
                  "\"unknown\":%llu,\"silenced\":%llu,\"refused\":%llu,\"silences\":%zu,"
-                 "\"unacknowledged\":%zu,\"breaker\":"
+                 "\"unacknowledged\":%zu,\"muted\":%s,\"breaker\":"
                  "{\"state\":\"%s\",\"by_hand\":%s,"
-                 "\"failures_in_row\":%u,\"successes\":%llu,\"failures\":%llu,\"opened\":%llu}}",
+                 "\"failures_in_row\":%u,\"successes\":%llu,\"failures\":%llu,\"opened\":%llu}",
                  (unsigned long long)f.accepted, (unsigned long long)f.duplicates,
                  (unsigned long long)f.delivered, (unsigned long long)f.failed,
                  (unsigned long long)f.unknown, (unsigned long long)f.silenced,
                  (unsigned long long)f.refused, silences_in_force(hub, now), f.unacked,
-                 breaker_state_name(f.breaker.state), f.breaker.by_hand ? "true" : "false",
-                 f.breaker.failures_in_row, (unsigned long long)f.breaker.successes,
-                 (unsigned long long)f.breaker.failures, (unsigned long long)f.breaker.opened);
+                 now < f.mute_until_ms ? "true" : "false",
+                 breaker_state_name(f.ways[0].breaker.state),
+                 f.ways[0].breaker.by_hand ? "true" : "false", f.ways[0].breaker.failures_in_row,
+                 (unsigned long long)f.ways[0].breaker.successes,
+                 (unsigned long long)f.ways[0].breaker.failures,
+                 (unsigned long long)f.ways[0].breaker.opened);
+    buffer_add_text(body, ",\"ways\":{");
+    for (size_t i = 1; i < f.way_count; i++) {
+        buffer_add_text(body, i > 1 ? "," : "");
+        add_way(&f.ways[i], now, totals, body);
+    }
+    buffer_add_text(body, "}}");
 }
 
 static void add_store(struct hub *hub, struct totals *totals, struct buffer *body) {
@@ -217,6 +248,30 @@ static void add_services(struct hub *hub, struct totals *totals, struct buffer *
     buffer_add_text(body, "}");
 }
 
+/* The network is down when neither Telegram nor the watcher can be reached; one of them alone may
+ * be their own fault. */
+static void add_heartbeat(struct hub *hub, struct totals *totals, struct buffer *body) {
+    const struct heartbeat *heartbeat = &hub->heartbeat;
+    bool all_down = hub->bot_count > 0;
+    for (size_t i = 0; i < hub->bot_count; i++)
+        all_down = all_down && hub->bots[i].link_down;
+    enum level level = !hub->config->heartbeat.url ? LEVEL_UNKNOWN
+                       : heartbeat->problem        ? LEVEL_DEGRADED
+                       : heartbeat->told_ms        ? LEVEL_HEALTHY
+                                                   : LEVEL_UNKNOWN;
+    if (level != LEVEL_UNKNOWN)
+        worsen(totals, level);
+    buffer_print(body, "\"heartbeat\":{\"status\":\"%s\",", name_of(level));
+    add_text(body, "problem", heartbeat->problem ? heartbeat->problem : "");
+    buffer_add_text(body, ",");
+    add_ago(body, "last_heard_ago", clock_ms(), heartbeat->told_ms);
+    buffer_print(body, ",\"network\":\"%s\"}",
+                 !hub->config->heartbeat.url                 ? "unknown"
+                 : heartbeat->no_network && all_down         ? "down"
+                 : heartbeat->told_ms && !heartbeat->problem ? "up"
+                                                             : "unknown");
+}
+
 static void build(struct hub *hub) {
     int64_t now = hub_now(hub);
     struct totals totals = {0};
@@ -228,6 +283,8 @@ static void build(struct hub *hub) {
     add_alerts(hub, now, &totals, &parts);
     buffer_add_text(&parts, ",");
     add_store(hub, &totals, &parts);
+    buffer_add_text(&parts, ",");
+    add_heartbeat(hub, &totals, &parts);
     struct buffer *body = &hub->health.body;
     buffer_clear(body);
     hub->health.word = name_of(totals.level);
@@ -247,6 +304,20 @@ static void build(struct hub *hub) {
 static void refresh(struct hub *hub) {
     if (!hub->health.word || clock_ms() - hub->health.built_ms >= KEPT_MS)
         build(hub);
+}
+
+struct slice hub_health_body(struct hub *hub) {
+    refresh(hub);
+    return buffer_slice(&hub->health.body);
+}
+
+void hub_health_changed(struct hub *hub) {
+    hub->health.word = NULL;
+}
+
+bool hub_health_is_bad(struct hub *hub) {
+    refresh(hub);
+    return hub->health.status != 200;
 }
 
 void hub_get_health(struct hub *hub, struct http_request *request, const char *rest) {

@@ -16,6 +16,7 @@ void alert_deinit(struct alert *alert) {
     free(alert->group);
     free(alert->reason);
     free(alert->acked_by);
+    free(alert->way);
     *alert = (struct alert){0};
 }
 
@@ -29,12 +30,14 @@ struct alert alert_copy(const struct alert *alert) {
     copy.group = text_copy(alert->group);
     copy.reason = text_copy(alert->reason);
     copy.acked_by = text_copy(alert->acked_by);
+    copy.way = text_copy(alert->way);
     return copy;
 }
 
 void alert_without_texts(struct alert *alert) {
     alert->title = alert->text = alert->type = NULL;
-    alert->service = alert->dedup_key = alert->group = NULL;
+    alert->service = alert->dedup_key = alert->group = alert->way = NULL;
+    alert->acked_by = NULL;
 }
 
 const char *alert_priority_name(enum alert_priority priority) {

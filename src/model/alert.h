@@ -28,6 +28,9 @@ struct alert {
     bool reminder;     /* tells of others that nobody has acknowledged */
     int64_t acked_ms;  /* somebody said that they know; ALERT_ACK_WANTED: it is told until then */
     char *acked_by;    /* or NULL */
+    char *way;         /* name of the way out that it takes; NULL: Telegram */
+    int64_t origin;    /* id of the one that this is told of by another way, or the highest that it
+                          tells of; 0: none */
     char *title, *text, *type, *service, *dedup_key; /* `text` is set, others may be NULL */
     char *group;  /* those with the same one may be told together; NULL: type and service decide;
                      "": never */

@@ -39,6 +39,37 @@ static void bot_deinit(struct bot_config *bot) {
     free(bot->proxy);
 }
 
+static void pattern_deinit(struct alert_pattern *pattern) {
+    free(pattern->type);
+    free(pattern->service);
+    free(pattern->title);
+    free(pattern->text);
+}
+
+static void way_deinit(struct way_config *way) {
+    free(way->name);
+    for (size_t i = 0; i < WAY_KINDS; i++)
+        free(way->urls[i]);
+    secret_deinit(&way->token);
+    free(way->user);
+    free(way->sender);
+    text_list_free(way->to);
+    free(way->proxy);
+}
+
+static void alerts_deinit(struct alerts_config *alerts) {
+    for (size_t i = 0; i < alerts->inhibit_count; i++) {
+        pattern_deinit(&alerts->inhibit[i].when);
+        pattern_deinit(&alerts->inhibit[i].mute);
+        pattern_deinit(&alerts->inhibit[i].until);
+    }
+    for (size_t i = 0; i < alerts->way_count; i++)
+        way_deinit(&alerts->ways[i]);
+    free(alerts->inhibit);
+    free(alerts->ways);
+    free(alerts->bot);
+}
+
 struct config *config_free(struct config *config) {
     if (!config)
         return NULL;
@@ -52,7 +83,10 @@ struct config *config_free(struct config *config) {
     text_list_free(config->environment_bare);
     free(config->http.host);
     secret_deinit(&config->http.token);
-    free(config->alerts.bot);
+    alerts_deinit(&config->alerts);
+    free(config->heartbeat.url);
+    free(config->heartbeat.fail_url);
+    free(config->heartbeat.proxy);
     free(config->trader.bot);
     free(config->trader.api_url);
     secret_deinit(&config->trader.api_key);
@@ -174,14 +208,49 @@ static bool consumers_same(const struct config *a, const struct config *b) {
     return true;
 }
 
+static bool pattern_same(const struct alert_pattern *a, const struct alert_pattern *b) {
+    return text_same(a->type, b->type) && text_same(a->service, b->service) &&
+           text_same(a->title, b->title) && text_same(a->text, b->text);
+}
+
+static bool inhibit_same(const struct inhibit_config *a, const struct inhibit_config *b) {
+    return pattern_same(&a->when, &b->when) && pattern_same(&a->mute, &b->mute) &&
+           pattern_same(&a->until, &b->until) && a->for_ms == b->for_ms;
+}
+
+static bool way_same(const struct way_config *a, const struct way_config *b) {
+    return text_same(a->name, b->name) && a->kind == b->kind &&
+           text_same(a->urls[a->kind], b->urls[b->kind]) && a->from == b->from &&
+           a->after_ms == b->after_ms && text_same(a->token.value, b->token.value) &&
+           text_same(a->user, b->user) && text_same(a->sender, b->sender) &&
+           list_same(a->to, b->to) && text_same(a->proxy, b->proxy);
+}
+
+static bool alerts_same(const struct alerts_config *a, const struct alerts_config *b) {
+    bool same = text_same(a->bot, b->bot) && a->chat == b->chat && a->buttons == b->buttons &&
+                a->repeat_interval_ms == b->repeat_interval_ms &&
+                a->group_interval_ms == b->group_interval_ms && a->mutes == b->mutes &&
+                a->mute_from_s == b->mute_from_s && a->mute_until_s == b->mute_until_s &&
+                a->reports == b->reports && a->report_s == b->report_s &&
+                a->inhibit_count == b->inhibit_count && a->way_count == b->way_count;
+    for (size_t i = 0; same && i < a->inhibit_count; i++)
+        same = inhibit_same(&a->inhibit[i], &b->inhibit[i]);
+    for (size_t i = 0; same && i < a->way_count; i++)
+        same = way_same(&a->ways[i], &b->ways[i]);
+    return same;
+}
+
+static bool heartbeat_same(const struct heartbeat_config *a, const struct heartbeat_config *b) {
+    return text_same(a->url, b->url) && text_same(a->fail_url, b->fail_url) &&
+           text_same(a->proxy, b->proxy) && a->every_ms == b->every_ms;
+}
+
 static bool hub_same(const struct config *a, const struct config *b) {
     if (!text_same(a->http.host, b->http.host) || a->http.port != b->http.port ||
         !text_same(a->http.token.value, b->http.token.value) ||
-        a->http.behind_proxy != b->http.behind_proxy || !text_same(a->alerts.bot, b->alerts.bot) ||
-        a->alerts.chat != b->alerts.chat || a->alerts.buttons != b->alerts.buttons ||
-        a->alerts.repeat_interval_ms != b->alerts.repeat_interval_ms ||
-        a->alerts.group_interval_ms != b->alerts.group_interval_ms ||
-        !text_same(a->timezone, b->timezone) || a->bot_count != b->bot_count)
+        a->http.behind_proxy != b->http.behind_proxy || !alerts_same(&a->alerts, &b->alerts) ||
+        !text_same(a->timezone, b->timezone) || !heartbeat_same(&a->heartbeat, &b->heartbeat) ||
+        a->bot_count != b->bot_count)
         return false;
     for (size_t i = 0; i < a->bot_count; i++)
         if (!bot_same(&a->bots[i], &b->bots[i]))

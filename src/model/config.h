@@ -129,13 +129,40 @@ struct http_config {
     bool behind_proxy; /* may listen beyond loopback: a proxy in front does TLS and login */
 };
 
+/* What fits an alert, with * and ? as in a shell; NULL: anything. */
+struct alert_pattern {
+    char *type, *service, *title, *text;
+};
+struct inhibit_config {                     /* alerts that follow from another */
+    struct alert_pattern when, mute, until; /* until: all NULL when nothing ends it sooner */
+    int64_t for_ms;
+};
+enum way_kind { WAY_WEBHOOK, WAY_NTFY, WAY_SMTP };
+enum { WAY_KINDS = 3, ALERT_WAYS_MAX = 8 };
+struct way_config { /* a way out beside Telegram */
+    char *name;
+    enum way_kind kind;
+    char *urls[WAY_KINDS]; /* that of its kind is set */
+    int from;              /* enum alert_priority: this one and more important ones */
+    int64_t after_ms;      /* escalation; 0: every alert at once */
+    struct secret token;
+    char *user, *sender, **to, *proxy;
+};
 enum buttons { BUTTONS_AUTO, BUTTONS_ALWAYS, BUTTONS_NEVER };
 struct alerts_config {
     char *bot;                  /* name in bots; NULL: alerts are kept but have no way out */
     int64_t chat;               /* Telegram chat id; 0 = not set */
     int buttons;                /* enum buttons; AUTO: where the bot is read through Holdfast */
     int64_t repeat_interval_ms; /* CRITICAL ones until acknowledged; 0: never again */
-    int64_t group_interval_ms;  /* between messages of one group; 0: none is grouped */
+    bool mutes;                 /* MEDIUM and LOW wait ... */
+    int64_t mute_from_s, mute_until_s; /* ... between these times of day */
+    bool reports;                      /* a daily report ... */
+    int64_t report_s;                  /* ... at this time of day */
+    struct inhibit_config *inhibit;
+    size_t inhibit_count;
+    struct way_config *ways;
+    size_t way_count;
+    int64_t group_interval_ms; /* between messages of one group; 0: none is grouped */
 };
 
 struct trader_config {     /* bot NULL: no trader */
@@ -146,6 +173,11 @@ struct trader_config {     /* bot NULL: no trader */
     struct secret api_secret;
     struct decimal risk; /* money a trade, > 0 */
     struct decimal rr;   /* target in multiples of the risk, 0 < rr <= 10 */
+};
+
+struct heartbeat_config {         /* url NULL: nobody hears of us */
+    char *url, *fail_url, *proxy; /* fail_url NULL: "/fail" behind url */
+    int64_t every_ms;
 };
 
 enum profile { PROFILE_PRODUCTION, PROFILE_DEVELOPMENT };
@@ -163,6 +195,7 @@ struct config {
     char *run;               /* folder, absolute, on tmpfs: sockets, run state */
     struct http_config http;
     struct alerts_config alerts;
+    struct heartbeat_config heartbeat;
     struct trader_config trader;
     struct bot_config *bots;
     size_t bot_count;

@@ -8,22 +8,25 @@
 #include "model/trade.h"
 
 enum record_kind {
-    RECORD_BOT,            /* how far a bot's poller is; replaces the former one */
-    RECORD_UPDATE,         /* an update that came; added */
-    RECORD_UPDATES_DROP,   /* all updates of a bot up to and including seq are let go */
-    RECORD_CONSUMER,       /* how far a consumer is; replaces */
-    RECORD_CONSUMER_DROP,  /* forget a consumer */
-    RECORD_ALERT,          /* a new alert; added */
-    RECORD_ALERT_CHANGE,   /* all but its texts; replaces */
-    RECORD_ALERTS_DROP,    /* all ended before at_ms are let go */
-    RECORD_ALERT_ACK,      /* alert.id is acknowledged: acked_ms, acked_by */
-    RECORD_CHAT,           /* chat `id` became chat `offset`; replaces */
-    RECORD_SILENCE,        /* `silence`; replaces the former one of its id */
-    RECORD_SILENCES_DROP,  /* all ended before at_ms are let go */
-    RECORD_SEEN,           /* load only: highest alert id (in id) */
-    RECORD_ALERT_SEEN,     /* load only: one that came a short time ago */
-    RECORD_ALERT_UNACKED,  /* load only: one that waits for somebody to acknowledge it */
-    RECORD_ALERTS_WAITING, /* load only: id many of alert.priority, at_ms: when the last one came */
+    RECORD_BOT,           /* how far a bot's poller is; replaces the former one */
+    RECORD_UPDATE,        /* an update that came; added */
+    RECORD_UPDATES_DROP,  /* all updates of a bot up to and including seq are let go */
+    RECORD_CONSUMER,      /* how far a consumer is; replaces */
+    RECORD_CONSUMER_DROP, /* forget a consumer */
+    RECORD_ALERT,         /* a new alert; added */
+    RECORD_ALERT_CHANGE,  /* all but its texts; replaces */
+    RECORD_ALERTS_DROP,   /* all ended before at_ms are let go */
+    RECORD_WAY_GONE,      /* what waits for alert.way fails: it is no longer in the config; at_ms */
+    RECORD_ALERT_ACK,     /* alert.id is acknowledged: acked_ms, acked_by */
+    RECORD_CHAT,          /* chat `id` became chat `offset`; replaces */
+    RECORD_SILENCE,       /* `silence`; replaces the former one of its id */
+    RECORD_SILENCES_DROP, /* all ended before at_ms are let go */
+    RECORD_SEEN,          /* load only: highest alert id (in id) */
+    RECORD_ALERT_SEEN,    /* load only: one that came a short time ago */
+    RECORD_ALERT_UNACKED, /* load only: one that waits for somebody to acknowledge it */
+    RECORD_ESCALATED,     /* load only: all up to `id` was told by the way alert.way, too */
+    RECORD_ALERTS_WAITING, /* load only: id many of alert.priority by alert.way, at_ms: when the
+                              last one came */
     /* The trader's; what they hold stands in `trade`. */
     RECORD_ORDER,       /* replaces the former one of its id */
     RECORD_FILL,        /* added; an exec_id that is there already is left as it is */

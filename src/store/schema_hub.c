@@ -33,7 +33,11 @@ static const char *const migrations[] = {
     "  comment TEXT);",
     "ALTER TABLE alerts ADD COLUMN acked INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE alerts ADD COLUMN acked_by TEXT;"
-    "CREATE INDEX alerts_unacked ON alerts(id) WHERE acked<0;"};
+    "CREATE INDEX alerts_unacked ON alerts(id) WHERE acked<0;"
+    "ALTER TABLE alerts ADD COLUMN way TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE alerts ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX alerts_open;"
+    "CREATE INDEX alerts_open ON alerts(way, priority, created, id, state) WHERE state<2;"};
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2, FLAG_REMINDER = 4 };
 
 enum statement {
@@ -45,6 +49,7 @@ enum statement {
     ALERT,
     ALERT_CHANGE,
     ALERTS_DROP,
+    WAY_GONE,
     ALERT_ACK,
     CHAT,
     SILENCE,
@@ -57,10 +62,13 @@ static const char *const statements[STATEMENTS] = {
     [UPDATES_DROP] = "DELETE FROM updates WHERE bot=?1 AND seq<=?2",
     [CONSUMER] = "INSERT OR REPLACE INTO consumers VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
     [CONSUMER_DROP] = "DELETE FROM consumers WHERE bot=?1 AND name=?2",
-    [ALERT] = "INSERT INTO alerts "
-              "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,0,NULL)",
+    [ALERT] = "INSERT INTO alerts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
+              "?17,0,NULL,?18,?19)",
     [ALERT_CHANGE] = "UPDATE alerts SET priority=?2, state=?3, created=?4, next_try=?5, ended=?6,"
-                     " chat=?7, attempts=?8, part=?9, flags=?10, reason=?11, acked=?12 WHERE id=?1",
+                     " chat=?7, attempts=?8, part=?9, flags=?10, reason=?11, acked=?12,"
+                     " acked_by=CASE WHEN ?12>0 THEN acked_by END WHERE id=?1",
+    [WAY_GONE] = "UPDATE alerts SET state=3, ended=?2, reason='this way out is no longer in the "
+                 "config' WHERE way=?1 AND state<2",
     [ALERT_ACK] = "UPDATE alerts SET acked=?2, acked_by=?3 WHERE id=?1 AND acked<0",
     /* Among the oldest only: a look at all that have ended would hold up commits. */
     [ALERTS_DROP] = "DELETE FROM alerts WHERE id IN (SELECT id FROM (SELECT id, state, ended FROM"
@@ -101,6 +109,8 @@ static int apply_alert(struct sqlite_backend *self, const struct alert *alert, b
                                  alert->dedup_key, alert->reason, alert->group};
     for (int i = 0; i < (int)COUNT_OF(texts); i++)
         sqlite_bind_text(statement, 11 + i, texts[i]);
+    sqlite_bind_text(statement, 18, alert->way ? alert->way : "");
+    sqlite3_bind_int64(statement, 19, alert->origin);
     return sqlite_run(self, which);
 }
 
@@ -147,6 +157,13 @@ static int apply_drop(struct sqlite_backend *self, const struct record *record) 
     else
         sqlite_bind_text(self->prepared[which], 2, record->consumer);
     return sqlite_run(self, which);
+}
+
+static int apply_way_gone(struct sqlite_backend *self, const struct record *record) {
+    _Static_assert(ALERT_FAILED == 3, "the statement has the number");
+    sqlite_bind_text(self->prepared[WAY_GONE], 1, record->alert.way);
+    sqlite3_bind_int64(self->prepared[WAY_GONE], 2, record->at_ms);
+    return sqlite_run(self, WAY_GONE);
 }
 
 static int apply_ack(struct sqlite_backend *self, const struct alert *alert) {
@@ -197,6 +214,8 @@ static int apply(struct sqlite_backend *self, const struct record *record) {
     case RECORD_CONSUMER_DROP:
     case RECORD_ALERTS_DROP:
         return apply_drop(self, record);
+    case RECORD_WAY_GONE:
+        return apply_way_gone(self, record);
     case RECORD_ALERT_ACK:
         return apply_ack(self, &record->alert);
     case RECORD_CHAT:
@@ -209,6 +228,11 @@ static int apply(struct sqlite_backend *self, const struct record *record) {
         break;
     }
     return -EINVAL;
+}
+
+/* "" is Telegram. */
+static char *read_way(sqlite3_stmt *s, int column) {
+    return sqlite3_column_bytes(s, column) > 0 ? sqlite_text(s, column) : NULL;
 }
 
 static struct alert read_alert(sqlite3_stmt *s) {
@@ -237,6 +261,8 @@ static struct alert read_alert(sqlite3_stmt *s) {
         .group = sqlite_text(s, 16),
         .acked_ms = sqlite3_column_int64(s, 17),
         .acked_by = sqlite_text(s, 18),
+        .way = read_way(s, 19),
+        .origin = sqlite3_column_int64(s, 20),
     };
 }
 
@@ -244,7 +270,7 @@ static struct alert read_alert(sqlite3_stmt *s) {
 static const char *text_of(const struct store_query *query) {
     if (query->queue)
         return "SELECT * FROM alerts INDEXED BY alerts_open WHERE state<2 AND state=0 AND"
-               " priority=?5 AND (created, id)>(?6, ?7) ORDER BY created, id LIMIT ?4";
+               " way=?8 AND priority=?5 AND (created, id)>(?6, ?7) ORDER BY created, id LIMIT ?4";
     if (query->id)
         return "SELECT * FROM alerts WHERE id=?1 LIMIT ?4";
     if (query->state < 0)
@@ -271,6 +297,7 @@ static int find(struct sqlite_backend *self, const struct store_query *query,
         sqlite3_bind_int(s, 5, (int)query->priority);
         sqlite3_bind_int64(s, 6, query->after.created_ms);
         sqlite3_bind_int64(s, 7, query->after.id);
+        sqlite_bind_text(s, 8, query->way ? query->way : "");
         while (count < query->limit && (code = sqlite3_step(s)) == SQLITE_ROW)
             list[count++] = read_alert(s);
     }
@@ -352,6 +379,13 @@ static int read_waiting(sqlite3_stmt *s, struct record *ret) {
     ret->alert.priority = (enum alert_priority)priority;
     ret->id = sqlite3_column_int64(s, 1);
     ret->at_ms = sqlite3_column_int64(s, 2);
+    ret->alert.way = read_way(s, 3);
+    return 0;
+}
+
+static int read_escalated(sqlite3_stmt *s, struct record *ret) {
+    ret->alert.way = read_way(s, 0);
+    ret->id = sqlite3_column_int64(s, 1);
     return 0;
 }
 
@@ -366,14 +400,18 @@ static const struct sqlite_load loads[] = {
     {RECORD_SILENCE, "SELECT * FROM silences ORDER BY id", read_silence},
     {RECORD_SEEN, "SELECT coalesce(max(id), 0) FROM alerts", read_seen},
     {RECORD_ALERTS_WAITING,
-     "SELECT priority, count(*), max(created) FROM alerts INDEXED BY alerts_open"
-     " WHERE state<2 AND state=0 GROUP BY priority",
+     "SELECT priority, count(*), max(created), way FROM alerts INDEXED BY alerts_open"
+     " WHERE state<2 AND state=0 GROUP BY way, priority",
      read_waiting},
     {RECORD_ALERT_SEEN,
      "SELECT * FROM (SELECT * FROM alerts ORDER BY id DESC LIMIT 100000) WHERE created>="
      "(SELECT created - 300000 FROM alerts ORDER BY id DESC LIMIT 1)"
-     " AND (type IS NOT NULL OR dedup_key IS NOT NULL) ORDER BY id",
+     " AND way='' AND (type IS NOT NULL OR dedup_key IS NOT NULL) ORDER BY id",
      read_alert_record},
+    {RECORD_ESCALATED,
+     "SELECT way, max(origin) FROM (SELECT way, origin, flags FROM alerts WHERE way<>'' ORDER BY id"
+     " DESC LIMIT 10000) WHERE flags & 4 GROUP BY way",
+     read_escalated},
     {RECORD_ALERT_UNACKED,
      "SELECT * FROM alerts INDEXED BY alerts_unacked WHERE acked<0 ORDER BY id", read_alert_record},
     {RECORD_ALERT,

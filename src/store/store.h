@@ -26,6 +26,7 @@ struct store_query {
     int64_t before; /* id; 0: from the newest on */
     uint32_t limit;
     bool queue; /* instead: the waiting ones of `priority` behind `after`, in the order they go */
+    const char *way; /* NULL: Telegram; borrowed until the answer */
     enum alert_priority priority;
     struct alert_place after;
 };

@@ -363,6 +363,14 @@ static void test_acknowledged_is_not_asked_for_again(void **state) {
     assert_int_equal(found.alert.acked_ms, 6000);
     assert_string_equal(found.alert.acked_by, "Ann");
     alert_deinit(&found.alert);
+    /* Sent once more: nobody has acknowledged that. */
+    change(store, RECORD_ALERT_CHANGE, (struct alert){.id = 7, .state = ALERT_WAITING});
+    found.result = 99;
+    store_find_alerts(store, &(struct store_query){.id = 7, .state = -1, .limit = 1}, keep_found,
+                      &found);
+    wait_for(store, &found.result);
+    assert_null(found.alert.acked_by);
+    alert_deinit(&found.alert);
     store_close(store);
     store_close(open_good(&seen));
     assert_int_equal(seen.count[RECORD_ALERT_UNACKED], 0);
@@ -380,6 +388,8 @@ static void test_migration(void **state) {
                                   "DROP INDEX alerts_unacked;"
                                   "ALTER TABLE alerts DROP COLUMN acked;"
                                   "ALTER TABLE alerts DROP COLUMN acked_by;"
+                                  "ALTER TABLE alerts DROP COLUMN way;"
+                                  "ALTER TABLE alerts DROP COLUMN origin;"
                                   "CREATE INDEX alerts_by_state ON alerts(state, id);"
                                   "INSERT INTO consumers VALUES('main','bot',3,41,1,5,1000);"
                                   "PRAGMA user_version=1",

@@ -176,5 +176,8 @@ void alert_add_json(struct buffer *ret, const struct alert *alert) {
         add_text(ret, "acknowledge", alert->acked_ms > 0 ? "done" : "wanted");
     add_time(ret, "acknowledged", alert->acked_ms);
     add_text(ret, "acknowledged_by", alert->acked_by);
+    add_text(ret, "way", alert->way);
+    if (alert->origin)
+        buffer_print(ret, ",\"origin\":%lld", (long long)alert->origin);
     buffer_add_text(ret, "}");
 }

@@ -29,7 +29,8 @@ void config_errors_deinit(struct config_errors *errors) {
 static int read_bots(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_listen(struct reader *reader, const struct yaml_node *node, void *field);
 static int read_http(struct reader *reader, const struct yaml_node *node, void *field);
-static int read_alerts(struct reader *reader, const struct yaml_node *node, void *field);
+
+static int read_heartbeat(struct reader *reader, const struct yaml_node *node, void *field);
 
 static const char *const profile_names[] = {"production", "development", NULL};
 #define TOP(field) offsetof(struct config, field)
@@ -45,7 +46,10 @@ static const struct reader_option top_options[] = {
     {{"data", OPTION_TEXT, TOP(data), "./data", 0, 0, NULL, "Folder for stores and logs."}, NULL},
     {{"http", OPTION_OTHER, TOP(http), NULL, 0, 0, NULL, "The hub's HTTP side."}, read_http},
     {{"bots", OPTION_OTHER, 0, NULL, 0, 0, NULL, "Telegram accounts."}, read_bots},
-    {{"alerts", OPTION_OTHER, TOP(alerts), NULL, 0, 0, NULL, "Where alerts go."}, read_alerts},
+    {{"alerts", OPTION_OTHER, TOP(alerts), NULL, 0, 0, NULL, "Where alerts go."}, reader_alerts},
+    {{"heartbeat", OPTION_OTHER, TOP(heartbeat), NULL, 0, 0, NULL,
+      "Who hears regularly that all is well."},
+     read_heartbeat},
     {{"trader", OPTION_OTHER, TOP(trader), NULL, 0, 0, NULL, "The trading bot."}, reader_trader},
     {{"services", OPTION_OTHER, 0, NULL, 0, 0, NULL, "What is kept running."}, reader_services},
 };
@@ -75,31 +79,44 @@ static const struct reader_option bot_options[] = {
      NULL},
 };
 
-#define ALERTS(field) offsetof(struct alerts_config, field)
-static const char *const buttons_names[] = {"auto", "always", "never", NULL};
-static const struct reader_option alerts_options[] = {
-    {{"bot", OPTION_TEXT, ALERTS(bot), NULL, 0, 0, NULL, "Name in bots."}, NULL},
-    {{"chat", OPTION_INT, ALERTS(chat), NULL, INT64_MIN, INT64_MAX, NULL, "Chat id."}, NULL},
-    {{"buttons", OPTION_ENUM, ALERTS(buttons), "auto", 0, 0, buttons_names,
-      "Acknowledge, Restart, Logs, Silence below CRITICAL alerts. auto: where a program reads the "
-      "bot through Holdfast; always: the bot is polled for them alone, too."},
+#define HEARTBEAT(field) offsetof(struct heartbeat_config, field)
+static const struct reader_option heartbeat_options[] = {
+    {{"url", OPTION_TEXT, HEARTBEAT(url), NULL, 0, 0, NULL,
+      "Asked for by GET as long as the hub is not unhealthy, such as https://hc-ping.com/ID."},
      NULL},
-    {{"repeat_interval", OPTION_DURATION, ALERTS(repeat_interval_ms), "5m", 0, 86400000, NULL,
-      "What CRITICAL alerts said is said again so long after, then after longer pauses, until "
-      "somebody acknowledges it; 0s: never."},
+    {{"fail_url", OPTION_TEXT, HEARTBEAT(fail_url), NULL, 0, 0, NULL,
+      "Gets what /health says by POST when it is unhealthy; else url with /fail behind it."},
      NULL},
-    {{"group_interval", OPTION_DURATION, ALERTS(group_interval_ms), "30s", 0, 3600000, NULL,
-      "After a message, the next alerts of the same group wait so long and come as one; 0s: each "
-      "alone."},
+    {{"every", OPTION_DURATION, HEARTBEAT(every_ms), "5m", 1000, 86400000, NULL, "How often."},
+     NULL},
+    {{"proxy", OPTION_TEXT, HEARTBEAT(proxy), NULL, 0, 0, NULL,
+      "A proxy on the way, http://host:port or socks5h://host:port."},
      NULL},
 };
+
+static bool is_http(const char *url) {
+    return !url || strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+}
+
+static int read_heartbeat(struct reader *reader, const struct yaml_node *node, void *field) {
+    struct heartbeat_config *heartbeat = field;
+    reader->has_hub = true;
+    reader_set_defaults(heartbeat_options, COUNT_OF(heartbeat_options), heartbeat);
+    if (reader_mapping(reader, node, heartbeat_options, COUNT_OF(heartbeat_options), heartbeat) < 0)
+        return -EINVAL;
+    if (!heartbeat->url || !is_http(heartbeat->url) || !is_http(heartbeat->fail_url))
+        return reader_error(reader, node,
+                            "heartbeat needs url:, with http:// or https://, such as "
+                            "{url: \"https://hc-ping.com/ID\"}");
+    return 0;
+}
 
 const struct config_section reader_top_sections[] = {
     {"", "The top of the file.", top_options, COUNT_OF(top_options)},
     {"http", "With this section or with bots the hub runs too, as a service named hub.",
      http_options, COUNT_OF(http_options)},
+    {"heartbeat", "With it the hub runs too.", heartbeat_options, COUNT_OF(heartbeat_options)},
     {"bots.NAME", "One mapping for each bot.", bot_options, COUNT_OF(bot_options)},
-    {"alerts", "Where alerts go.", alerts_options, COUNT_OF(alerts_options)},
     {0}};
 
 static int read_listen(struct reader *reader, const struct yaml_node *node, void *field) {
@@ -122,11 +139,6 @@ static int read_listen(struct reader *reader, const struct yaml_node *node, void
 static int read_http(struct reader *reader, const struct yaml_node *node, void *field) {
     reader->has_hub = true;
     return reader_mapping(reader, node, http_options, COUNT_OF(http_options), field);
-}
-
-static int read_alerts(struct reader *reader, const struct yaml_node *node, void *field) {
-    reader->alerts_place = node;
-    return reader_mapping(reader, node, alerts_options, COUNT_OF(alerts_options), field);
 }
 
 static bool token_well_formed(const char *token) {
@@ -196,16 +208,6 @@ static void check_http(struct reader *reader, const struct config *config) {
                  http->host);
 }
 
-static void check_alerts(struct reader *reader, const struct config *config) {
-    const struct alerts_config *alerts = &config->alerts;
-    if (alerts->bot && !config_bot(config, alerts->bot))
-        reader_error(reader, yaml_tree_get(reader->alerts_place, "bot"),
-                     "'%s' is not among bots:", alerts->bot);
-    if (alerts->bot && alerts->chat == 0)
-        reader_error(reader, reader->alerts_place,
-                     "chat: is missing: whom should alerts reach? (your Telegram user id)");
-}
-
 static void check_consumer(struct reader *reader, const struct config *config,
                            const struct service_config *service) {
     if (service->part == PART_NONE && service->consumer && !config_bot(config, service->consumer))
@@ -259,7 +261,7 @@ static void check_cycles(struct reader *reader, const struct config *config) {
 
 static void check_whole(struct reader *reader, const struct config *config) {
     check_http(reader, config);
-    check_alerts(reader, config);
+    reader_check_alerts(reader, config);
     for (size_t i = 0; i < config->service_count; i++) {
         check_consumer(reader, config, &config->services[i]);
         check_needs(reader, config, &config->services[i]);
@@ -351,7 +353,7 @@ static int load_dotenv(struct reader *reader, const char *folder) {
 
 static void set_defaults(struct config *config) {
     reader_set_defaults(top_options, COUNT_OF(top_options), config);
-    reader_set_defaults(alerts_options, COUNT_OF(alerts_options), &config->alerts);
+    reader_alerts_defaults(&config->alerts);
     config->http.host = text_copy("127.0.0.1");
     config->http.port = 8001;
 }
@@ -510,6 +512,8 @@ void config_register_secrets(const struct config *config) {
     secret_register(config->http.token.value);
     for (size_t i = 0; i < config->bot_count; i++)
         secret_register(config->bots[i].token.value);
+    for (size_t i = 0; i < config->alerts.way_count; i++)
+        secret_register(config->alerts.ways[i].token.value);
     if (config->trader.mode != TRADE_PAPER) { /* those of the paper exchange are public */
         secret_register(config->trader.api_key.value);
         secret_register(config->trader.api_secret.value);

@@ -25,8 +25,7 @@ static int for_each(struct reader *reader, const struct yaml_node *node, void *f
     return 0;
 }
 
-/* "3:00", "03:00", "23:59:30" */
-static int parse_time(const char *text, int64_t *ret_s) {
+int reader_time_of_day(const char *text, int64_t *ret_s) {
     int64_t parts[3] = {0}, limits[] = {23, 59, 59};
     size_t count = 0;
     AUTO_FREE char *copy = text_copy(text);
@@ -42,7 +41,7 @@ static int parse_time(const char *text, int64_t *ret_s) {
 static int add_time(struct reader *reader, const struct yaml_node *node, const char *text,
                     struct schedule_config *schedule) {
     int64_t time = 0;
-    if (parse_time(text, &time) < 0)
+    if (reader_time_of_day(text, &time) < 0)
         return reader_error(reader, node,
                             "'%s' is not a time of day; expected HH:MM or HH:MM:SS, such as "
                             "\"03:00\"",

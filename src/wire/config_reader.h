@@ -31,7 +31,7 @@ struct reader_option {
 };
 /* The tables of this file and the others, for the man page (config_sections.h). */
 extern const struct config_section reader_top_sections[], reader_service_sections[],
-    reader_trader_sections[]; /* each ends with a row without options */
+    reader_trader_sections[], reader_alerts_sections[]; /* each ends with a row without options */
 int reader_mapping(struct reader *reader, const struct yaml_node *node,
                    const struct reader_option *options, size_t count, void *target);
 /* Adds an error at the node (NULL: the file); always -EINVAL. */
@@ -53,6 +53,12 @@ int reader_admins(struct reader *reader, const struct yaml_node *node, void *fie
 int reader_services(struct reader *reader, const struct yaml_node *node, void *field);
 int reader_trader(struct reader *reader, const struct yaml_node *node, void *field);
 void reader_check_trader(struct reader *reader, const struct config *config);
+/* config_alerts.c */
+int reader_alerts(struct reader *reader, const struct yaml_node *node, void *field);
+void reader_alerts_defaults(struct alerts_config *alerts);
+void reader_check_alerts(struct reader *reader, const struct config *config);
+/* "3:00", "03:00", "23:59:30" as seconds after midnight. -EINVAL: no time of day. */
+int reader_time_of_day(const char *text, int64_t *ret_s);
 /* config_jobs.c: fields of struct schedule_config */
 int reader_at(struct reader *reader, const struct yaml_node *node, void *field);
 int reader_days(struct reader *reader, const struct yaml_node *node, void *field);

@@ -4,7 +4,7 @@
 
 const struct config_section *config_section(size_t index) {
     const struct config_section *const tables[] = {reader_top_sections, reader_service_sections,
-                                                   reader_trader_sections};
+                                                   reader_alerts_sections, reader_trader_sections};
     for (size_t i = 0; i < COUNT_OF(tables); i++)
         for (const struct config_section *section = tables[i]; section->options; section++)
             if (index-- == 0)

@@ -130,6 +130,51 @@ static void test_checks_what_belongs_together(void **state) {
     assert_error("holdfast.yaml:6:26", "'d' is not among services");
 }
 
+static void test_ways_and_rules_of_alerts(void **state) {
+    assert_int_equal(load("bots: {main: {token: '123456:abcdefgh', owner: 42}}\n"
+                          "alerts:\n"
+                          "  bot: main\n"
+                          "  chat: 42\n"
+                          "  mute: '23:00-7:00'\n"
+                          "  report: '08:00'\n"
+                          "  inhibit: [{when: {type: down}, mute: {service: 'tr*'}, for: 5m}]\n"
+                          "  also:\n"
+                          "    mail: {smtp: 'smtp://127.0.0.1', sender: a@b, to: c@d, from: LOW}\n"
+                          "    push: {ntfy: 'https://ntfy.sh/t', after: 2m, token: secret-word}\n"
+                          "services: {a: {command: x}}\n",
+                          NULL),
+                     0);
+    const struct alerts_config *alerts = &config->alerts;
+    assert_true(alerts->mutes && alerts->mute_from_s == 82800 && alerts->mute_until_s == 25200);
+    assert_true(alerts->reports && alerts->report_s == 28800);
+    assert_int_equal(alerts->inhibit_count, 1);
+    assert_string_equal(alerts->inhibit[0].mute.service, "tr*");
+    assert_int_equal(alerts->inhibit[0].for_ms, 300000);
+    assert_int_equal(alerts->way_count, 2);
+    assert_int_equal(alerts->ways[0].kind, WAY_SMTP);
+    assert_int_equal(alerts->ways[0].from, 3); /* LOW, see model/alert.h */
+    assert_string_equal(alerts->ways[0].to[0], "c@d");
+    assert_int_equal(alerts->ways[1].after_ms, 120000);
+    const char *bad = "bots: {main: {token: '123456:abcdefgh', owner: 42}}\n"
+                      "alerts:\n"
+                      "  bot: main\n"
+                      "  chat: 42\n"
+                      "  mute: '23:00'\n"
+                      "  report: '25:00'\n"
+                      "  inhibit: [{when: {type: down}, mute: {}}]\n"
+                      "  also:\n"
+                      "    mail: {smtp: 'smtp://127.0.0.1', sender: a@b}\n"
+                      "    both: {ntfy: 'https://x/t', webhook: 'https://x'}\n"
+                      "    hook: {webhook: 'ftp://x'}\n";
+    assert_int_equal(load(bad, NULL), CONFIG_INVALID);
+    assert_error("holdfast.yaml:5:9", "expected two times");
+    assert_error("holdfast.yaml:6:11", "not a time of day");
+    assert_error("holdfast.yaml:7:40", "at least one of type");
+    assert_error("holdfast.yaml:9:11", "sender: and to:");
+    assert_error("holdfast.yaml:10:11", "exactly one of");
+    assert_error("holdfast.yaml:11:11", "http:// or https://");
+}
+
 static void test_trader(void **state) {
     assert_int_equal(load("bots: {main: {token: '123456:abcdefgh', owner: 42}}\n"
                           "trader: {bot: main}\n",
@@ -351,6 +396,7 @@ int main(void) {
         TEST(test_yaml_traps),
         TEST(test_jobs),
         TEST(test_wrong_jobs),
+        TEST(test_ways_and_rules_of_alerts),
         TEST(test_trader),
         TEST(test_trader_mistakes),
         TEST(test_dotenv_errors_have_places),

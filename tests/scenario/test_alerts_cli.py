@@ -127,7 +127,7 @@ class SendTests(CliCase):
         resource.prlimit(hub.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         self.assertRegex(self.send("x", code=75).stderr, r"disk .* is full.*\(again in \d+ s\)")
         resource.prlimit(hub.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-        self.accepted("after")
+        self.wait("accepted again", lambda: self.send("after", code=None).code == 0)
 
     def test_token(self):
         self.start_both()
@@ -301,7 +301,7 @@ class ListTests(CliCase):
                             (["replay", "failed", "1"], "or 'failed' alone"),
                             (["breaker"], "'open' holds all alerts back"),
                             (["breaker", "opne"], "did you mean 'open'"),
-                            (["breaker", "open", "now"], "expected breaker open or breaker closed"),
+                            (["breaker", "open", "telegram", "now"], "then at most a way"),
                             (["--state", "fialed"], "did you mean 'failed'"),
                             (["--state", "lost"], "expected waiting, sending, delivered"),
                             (["-n", "5", "1"], "of the list alone"),

@@ -450,8 +450,9 @@ char *hub_unrest(struct world *w) {
     struct alerts_figures figures;
     alerts_figures(w->hub->alerts, w->now, &figures);
     for (size_t i = 0; i < ALERT_PRIORITIES; i++)
-        if (figures.waiting[i] > 0)
-            return text_format("%zu alerts wait; %s", figures.waiting[i], figures.problem);
+        if (figures.ways[0].waiting[i] > 0)
+            return text_format("%zu alerts wait; %s", figures.ways[0].waiting[i],
+                               figures.ways[0].problem);
     struct gateway_figures gateway;
     gateway_figures(w->hub->gateway, &gateway);
     if (gateway.held > 0)
