@@ -81,7 +81,8 @@ void orders_set_state(struct orders *o, struct item *item, enum order_state stat
     if (!order_state_ended(state))
         return;
     order->ended_ms = now;
-    order->cancel_wanted = false;
+    if (order->exchange_id[0]) /* else it may turn up there after all */
+        order->cancel_wanted = false;
     item->next_ms = INT64_MAX;
     tell_end(o, item, commands);
 }
@@ -105,9 +106,9 @@ void orders_revive(struct orders *o, struct item *item, int64_t now,
     if (order->exchange_id[0] || !(may_become[order->state] & BIT(ORDER_UNKNOWN)))
         return;
     tell(o, item, ALERT_HIGH, "order_revived",
-         text_format("Order %lld had ended (%s), but the exchange has it after all; it is followed "
-                     "again",
-                     (long long)order->id, order->reason),
+         text_format("Order %lld had ended (%s), but the exchange has it after all; it is %s",
+                     (long long)order->id, order->reason,
+                     order->cancel_wanted ? "cancelled there now" : "followed again"),
          commands);
     move_to_open(o, item);
     orders_set_state(o, item, ORDER_UNKNOWN, "", now, commands);

@@ -362,6 +362,29 @@ static void test_refused_and_filled(void **state) {
     end(&b);
 }
 
+/* Somebody wanted it gone: it goes, when it turns up all the same. */
+static void test_cancelled_and_there(void **state) {
+    struct bench b;
+    begin(&b);
+    place(&b);
+    stored(&b, 0);
+    feed(&b, (struct orders_event){.on = ORDERS_ON_CANCEL, .id = 1});
+    stored(&b, 0);
+    created(&b, EXCHANGE_NOT_SENT, "no connection");
+    wake(&b);
+    assert_int_equal(state_of(&b), ORDER_CANCELLED);
+    stored(&b, 0);
+    struct order open = row(&b, ORDER_OPEN, "0");
+    feed(&b, (struct orders_event){
+                 .on = ORDERS_ON_LIST, .orders = &open, .order_count = 1, .asked_ms = b.now});
+    assert_non_null(strstr(must_find(&b, ORDERS_DO_TELL)->text, "it is cancelled there now"));
+    must_be_revived(&b, ORDER_OPEN);
+    stored(&b, 0);
+    wake(&b);
+    must_find(&b, ORDERS_DO_CANCEL);
+    end(&b);
+}
+
 /* After a long stop an order that never arrived is not sent into another market. */
 static void test_too_old_to_be_sent(void **state) {
     struct bench b;
@@ -578,6 +601,7 @@ int main(void) {
         cmocka_unit_test(test_cancel_after_an_answer),
         cmocka_unit_test(test_cancel_before_it_left),
         cmocka_unit_test(test_refused_and_there),
+        cmocka_unit_test(test_cancelled_and_there),
         cmocka_unit_test(test_refused_and_filled),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_list),

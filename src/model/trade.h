@@ -67,7 +67,7 @@ struct order {
     struct decimal qty, price; /* price: LIMIT */
     struct decimal stop, take; /* travel with the order; zero: none */
     enum order_state state;
-    bool cancel_wanted; /* a person asked for its end; until it has ended */
+    bool cancel_wanted; /* a person asked for its end; until it has ended at the exchange */
     struct decimal filled, average_price;
     int64_t created_ms, updated_ms, ended_ms;
     uint32_t attempts;               /* of sending it */

@@ -115,7 +115,7 @@ static const char *url_of(const struct trader *trader, const struct request_opti
 
 void requests_turn(struct trader *trader) {
     for (struct request *request = trader->requests, *next; request; request = next) {
-        struct bybit_answer answer = {.class = EXCHANGE_BLOCKED};
+        struct bybit_answer answer = {.class = EXCHANGE_NOT_SENT}; /* by ourselves */
         next = request->next;
         if (!request->held_back)
             continue;
