@@ -145,29 +145,58 @@ static int replay(const struct cli *cli, const struct hub_peer *hub) {
 
 /* ---- acknowledge ---- */
 
+static int by_number(const void *a, const void *b) {
+    int64_t x = 0, y = 0;
+    must(text_to_int(*(char *const *)a, 1, INT64_MAX, &x) == 0);
+    must(text_to_int(*(char *const *)b, 1, INT64_MAX, &y) == 0);
+    return (x > y) - (x < y);
+}
+
+static bool holds(const json_t *ids, const char *word) {
+    const json_t *id;
+    int64_t number;
+    size_t i;
+    json_array_foreach(ids, i, id) if (text_to_int(word, 1, INT64_MAX, &number) == 0 &&
+                                       json_integer_value(id) == number) return true;
+    return false;
+}
+
+static int ack_one(const struct hub_peer *hub, const char *path, json_t *done) {
+    int code = 0;
+    const char *user = getenv("USER");
+    json_t *wish = json_pack("{s:s}", "by", user && user[0] ? user : "the command line");
+    json_t *answer = hub_call(hub, path, wish, &code);
+    json_t *alert;
+    size_t i;
+    json_array_foreach(json_object_get(answer, "alerts"), i, alert)
+        json_array_append(done, json_object_get(alert, "id"));
+    json_decref(wish);
+    json_decref(answer);
+    return code;
+}
+
+/* In order, since one means those of its kind before it too. */
 static int acknowledge(const struct cli *cli, const struct hub_peer *hub) {
     int code = 0;
-    bool all = strcmp(cli->words[1], "all") == 0;
-    const char *user = getenv("USER");
+    char **ids = cli->words + 1;
+    bool all = strcmp(ids[0], "all") == 0;
     json_t *done = json_array();
-    for (char **word = cli->words + 1; *word && code == 0; word++) {
-        AUTO_FREE char *path =
-            all ? text_copy("/v1/alerts/ack") : text_format("/v1/alerts/%s/ack", *word);
-        json_t *wish = json_pack("{s:s}", "by", user && user[0] ? user : "the command line");
-        json_t *answer = hub_call(hub, path, wish, &code);
-        json_t *alert;
-        size_t i;
-        json_array_foreach(json_object_get(answer, "alerts"), i, alert)
-            json_array_append(done, json_object_get(alert, "id"));
-        json_decref(wish);
-        json_decref(answer);
+    if (all)
+        code = ack_one(hub, "/v1/alerts/ack", done);
+    else
+        qsort(ids, text_list_count(ids), sizeof *ids, by_number);
+    /* A refusal is of one alert; a hub that does not answer is of all. */
+    for (; !all && *ids && (code == 0 || code == EX_DATAERR); ids++) {
+        AUTO_FREE char *path = text_format("/v1/alerts/%s/ack", *ids);
+        int r = holds(done, *ids) ? 0 : ack_one(hub, path, done);
+        code = r ? r : code;
     }
     size_t count = json_array_size(done);
-    if (code == 0 && cli->json)
+    if (cli->json)
         json_print(json_pack("{s:O}", "acknowledged", done));
     else if (code == 0 && count == 0)
         puts("no alert waits for an acknowledgement");
-    else if (code == 0)
+    else if (count > 0)
         printf("%zu alert%s acknowledged\n", count, count == 1 ? "" : "s");
     json_decref(done);
     return code;

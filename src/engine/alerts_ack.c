@@ -59,13 +59,33 @@ static void put(struct alerts *a, const struct alert *alert, int64_t told_ms) {
     a->unacked[at] = (struct unacked){alert->id, told_ms, alerts_kind(alert), line_of(alert)};
 }
 
-static void drop(struct alerts *a, int64_t id) {
-    size_t at = place_of(a, id);
-    if (at == a->unacked_count || a->unacked[at].id != id)
-        return;
-    free(a->unacked[at].kind);
-    free(a->unacked[at].line);
-    memmove(a->unacked + at, a->unacked + at + 1, (--a->unacked_count - at) * sizeof *a->unacked);
+static bool is_in(int64_t id, const int64_t *ids, size_t count) {
+    while (count > 0) {
+        size_t middle = count / 2;
+        if (ids[middle] == id)
+            return true;
+        if (ids[middle] < id) {
+            ids += middle + 1;
+            count -= middle + 1;
+        } else {
+            count = middle;
+        }
+    }
+    return false;
+}
+
+/* ids: ascending. */
+static void drop(struct alerts *a, const int64_t *ids, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < a->unacked_count; i++) {
+        if (!is_in(a->unacked[i].id, ids, count)) {
+            a->unacked[kept++] = a->unacked[i];
+            continue;
+        }
+        free(a->unacked[i].kind);
+        free(a->unacked[i].line);
+    }
+    a->unacked_count = kept;
 }
 
 /* ---- told, and told again ---- */
@@ -266,11 +286,13 @@ void alerts_on_ack(struct alerts *a, const struct alerts_event *event, int64_t n
     a->acks_end = &ack->next;
 }
 
-static void acknowledge(struct alerts *a, int64_t id, int64_t at_ms) {
-    struct item *item = alerts_item(a, id);
-    drop(a, id);
-    if (item && item->alert.acked_ms == ALERT_ACK_WANTED) /* its end is not on disk yet */
-        item->alert.acked_ms = at_ms;
+static void acknowledged(struct alerts *a, const struct ack *ack) {
+    drop(a, ack->ids, ack->count);
+    for (size_t i = 0; i < ack->count; i++) {
+        struct item *item = alerts_item(a, ack->ids[i]);
+        if (item && item->alert.acked_ms == ALERT_ACK_WANTED) /* its end is not on disk yet */
+            item->alert.acked_ms = ack->at_ms;
+    }
 }
 
 bool alerts_on_stored_ack(struct alerts *a, const struct alerts_event *event,
@@ -281,8 +303,8 @@ bool alerts_on_stored_ack(struct alerts *a, const struct alerts_event *event,
     a->acks = ack->next;
     if (!a->acks)
         a->acks_end = &a->acks;
-    for (size_t i = 0; event->r == 0 && i < ack->count; i++)
-        acknowledge(a, ack->ids[i], ack->at_ms);
+    if (event->r == 0)
+        acknowledged(a, ack);
     if (event->r == 0)
         alerts_accept(ack->request, TAKE(ack->ids), ack->count, commands);
     else
@@ -298,8 +320,10 @@ void alerts_ack_deinit(struct alerts *a) {
         free(ack->ids);
         free(ack);
     }
-    while (a->unacked_count > 0)
-        drop(a, a->unacked[a->unacked_count - 1].id);
+    for (size_t i = 0; i < a->unacked_count; i++) {
+        free(a->unacked[i].kind);
+        free(a->unacked[i].line);
+    }
     free(a->unacked);
 }
 

@@ -74,11 +74,11 @@ static bool has_room(const struct alerts *a, const struct alerts_event *event,
 
 void alerts_refuse(struct alerts *a, uint64_t request, int code, char *text, int64_t retry_after_s,
                    struct alerts_commands *commands) {
-    a->refused++;
     if (request == 0) {
         free(text);
         return;
     }
+    a->refused++;
     struct alerts_command *command = alerts_add(commands, ALERTS_DO_REFUSE);
     command->request = request;
     command->code = code;

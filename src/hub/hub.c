@@ -349,6 +349,7 @@ static void free_all(struct hub *hub) {
         while (hub->bots[i].exchanges) /* the time to finish was over */
             exchange_free(hub->bots[i].exchanges);
         free(hub->bots[i].problem);
+        buttons_close(&hub->bots[i]);
     }
     free(hub->bots);
     free(hub->keeper.path);

@@ -43,8 +43,12 @@ struct hub_bot {
     struct exchange *exchanges; /* all that are under way */
     char *problem;              /* as it was logged last */
     bool link_down;             /* the last poll failed */
-    int64_t press_offset;       /* hub_buttons.c: what was said up to here is done */
-    bool press_due;             /* ... and the next may come */
+    struct {                    /* hub_buttons.c */
+        int64_t offset;         /* what was said up to here is done */
+        int64_t due_ms;         /* when the next may be asked for, 0: not now */
+        int64_t stranger_ms;    /* when one who may not was last told so */
+        char *name;             /* the bot's in Telegram, without @; NULL: not known */
+    } presses;
 };
 enum exchange_kind { EXCHANGE_CALL, EXCHANGE_ALERT, EXCHANGE_OWN };
 struct press;
@@ -172,7 +176,9 @@ void hub_alert_event(struct hub *hub, const struct alert *alert, int64_t event);
 /* The number of a request that an ACCEPT with one id answers with `status`, a REFUSE otherwise. */
 uint64_t alerts_wait(struct http_request *request, int status);
 /* The same for who is no request: refusal NULL: it is done, with so many. Called once. */
-typedef void hub_answered(struct hub *hub, void *context, const char *refusal, size_t count);
+/* code: 0 done, else as an HTTP status why not, and the refusal for people */
+typedef void hub_answered(struct hub *hub, void *context, int code, const char *refusal,
+                          size_t count);
 uint64_t alerts_wait_call(hub_answered *answered, void *context);
 void hub_post_silences(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_silences(struct hub *hub, struct http_request *request, const char *rest);
@@ -193,7 +199,10 @@ void day_turn(struct hub *hub); /* at the start, and when hub->day_due_ms has co
 void buttons_open(struct hub *hub);
 void buttons_turn(struct hub_bot *bot);                         /* asks for the next one */
 void buttons_updates(struct hub_bot *bot, struct slice answer); /* of that question */
-void buttons_called(struct press *press, bool ok);              /* its call came back */
+/* Its call came back with this body; NULL: with none that is good. */
+void buttons_called(struct press *press, const struct slice *body);
+void buttons_refused(struct hub_bot *bot); /* the gateway does not let us read */
+void buttons_close(struct hub_bot *bot);
 bool buttons_are_read(struct hub *hub); /* else there is no use in sending any */
 
 /* hub_health.c */

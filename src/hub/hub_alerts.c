@@ -58,12 +58,12 @@ static void do_persist(struct hub *hub, struct alerts_command *command) {
     hub_persist(hub, &command->records, on_stored, ticket);
 }
 
-static void tell_waiting(struct hub *hub, struct intake_wait *wait, const char *refusal,
+static void tell_waiting(struct hub *hub, struct intake_wait *wait, int code, const char *refusal,
                          size_t count) {
     if (wait->answered)
-        wait->answered(hub, wait->context, refusal, count);
+        wait->answered(hub, wait->context, code, refusal, count);
     else
-        keeper_told(hub, wait->event, !refusal);
+        keeper_told(hub, wait->event, code == 0);
     free(wait);
 }
 
@@ -72,7 +72,7 @@ static void do_accept(struct hub *hub, struct alerts_command *command) {
     AUTO_BUFFER struct buffer body = {0};
     hub_health_changed(hub);
     if (!wait->request) {
-        tell_waiting(hub, wait, NULL, command->id_count);
+        tell_waiting(hub, wait, 0, NULL, command->id_count);
         return;
     }
     if (!wait->one)
@@ -100,7 +100,7 @@ uint64_t alerts_wait_call(hub_answered *answered, void *context) {
 static void do_refuse(struct hub *hub, struct alerts_command *command) {
     struct intake_wait *wait = (struct intake_wait *)(uintptr_t)command->request;
     if (!wait->request) {
-        tell_waiting(hub, wait, command->text, 0);
+        tell_waiting(hub, wait, command->code, command->text, 0);
         return;
     }
     const char *title = command->code == 507   ? "Insufficient Storage"
@@ -152,9 +152,12 @@ static void do_cancel(struct hub *hub, struct alerts_command *command) {
 static struct telegram_buttons buttons_of(struct hub *hub, const struct alerts_command *command) {
     struct telegram_buttons buttons = {0};
     const char *service = command->alert->service;
-    if (command->ack == 0 || !buttons_are_read(hub))
+    bool reminder = command->alert->reminder;
+    if (command->alert->priority > ALERT_CRITICAL || (reminder && !command->ack) ||
+        !buttons_are_read(hub))
         return buttons;
-    buttons = (struct telegram_buttons){.ack = command->ack, .all = command->ack_all};
+    buttons =
+        (struct telegram_buttons){.id = command->id, .ack = command->ack, .all = command->ack_all};
     if (service && config_service(hub->config, service))
         buttons.service = service;
     return buttons;

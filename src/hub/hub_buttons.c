@@ -15,17 +15,24 @@
 
 enum {
     POLL_S = 50,
-    TOAST_POINTS_MAX = 190, /* Telegram takes 200 in the answer to a press */
-    LOG_BYTES = 3000,       /* of the end of a log, in one message */
-    COMMAND_OLD_S = 300,    /* a restart that was asked for longer ago is not carried out */
+    TOAST_POINTS_MAX = 190,    /* Telegram takes 200 in the answer to a press */
+    MESSAGE_POINTS_MAX = 4000, /* ... and 4096 in a message */
+    LOG_BYTES = 3000,          /* of the end of a log, in one message */
+    COMMAND_OLD_S = 300,       /* a restart that was asked for longer ago is not carried out */
     SILENCE_MS = 3600000,
-    RETRIES_MAX = 50
+    RETRIES_MAX = 50,
+    REFUSED_AGAIN_MS = 60000,
+    STRANGERS_PAUSE_MS = 60000 /* who may not is told so, but not as often as it likes */
 };
 
-struct press { /* one, until it is answered */
+struct press;
+typedef void press_called(struct press *press, const struct slice *body);
+struct press { /* one at a time, until it is done */
     struct hub_bot *bot;
     struct telegram_press said;
-    int64_t silence_ms;
+    press_called *called; /* when its call comes back */
+    bool shown;           /* its person was answered; more is said in the chat */
+    int64_t silence_ms, alert;
     size_t open; /* replays that are under way */
     size_t done;
 };
@@ -46,10 +53,23 @@ static void call(struct hub_bot *bot, const char *method, enum gateway_budget bu
                                               .budget = budget});
 }
 
+void buttons_called(struct press *press, const struct slice *body) {
+    press->called(press, body);
+}
+
+/* As many code points of it as fit. */
+static struct slice head_of(const char *text, size_t points) {
+    const char *end = text;
+    for (; *end; end++)
+        if (((unsigned char)*end & 0xc0) != 0x80 && points-- == 0)
+            break;
+    return (struct slice){text, (size_t)(end - text)};
+}
+
 static void say_in_chat(struct hub_bot *bot, int64_t chat, const char *text) {
     struct buffer body = {0};
     buffer_print(&body, "{\"chat_id\":%lld,\"text\":", (long long)chat);
-    json_add_text(&body, slice_of(text));
+    json_add_text(&body, head_of(text, MESSAGE_POINTS_MAX));
     buffer_add_text(&body, "}");
     call(bot, "sendMessage", GATEWAY_MESSAGE, chat, &body, NULL);
 }
@@ -57,22 +77,30 @@ static void say_in_chat(struct hub_bot *bot, int64_t chat, const char *text) {
 static void say_in_toast(struct hub_bot *bot, const char *query, const char *text,
                          struct press *then) {
     struct buffer body = {0};
-    char shown[4 * TOAST_POINTS_MAX / 3];
-    text_print(shown, sizeof shown, "%s", text);
     buffer_add_text(&body, "{\"callback_query_id\":");
     json_add_text(&body, slice_of(query));
     buffer_add_text(&body, ",\"text\":");
-    json_add_text(&body, slice_of(shown));
+    json_add_text(&body, head_of(text, TOAST_POINTS_MAX));
     buffer_add_text(&body, "}");
     call(bot, "answerCallbackQuery", GATEWAY_FREE, 0, &body, then);
 }
 
+/* It is done, and may be confirmed: the next one is asked for. */
 static void end(struct press *press, const char *text) {
-    if (press->said.button && press->said.query[0])
+    if (press->said.query[0] && !press->shown)
         say_in_toast(press->bot, press->said.query, text, NULL);
     else if (text[0])
         say_in_chat(press->bot, press->said.chat, text);
+    press->bot->presses.due_ms = clock_ms();
     free(press);
+}
+
+/* Telegram takes the answer to a fresh press only. So it proves that this is not one that was kept
+ * while nobody read, and must not do anything hours later. */
+static void prove(struct press *press, const char *text, press_called *called) {
+    press->called = called;
+    press->shown = true;
+    say_in_toast(press->bot, press->said.query, text, press);
 }
 
 /* In the place of the buttons: who did it, and when. */
@@ -92,16 +120,19 @@ static void show_done(const struct press *press) {
 
 /* ---- acknowledge ---- */
 
-static void on_acked(struct hub *hub, void *context, const char *refusal, size_t count) {
+enum { FASTER = 409 /* nobody waits for it any more */ };
+
+static void on_acked(struct hub *hub, void *context, int code, const char *refusal, size_t count) {
     struct press *press = context;
-    AUTO_FREE char *text =
-        count == 1 ? text_copy("Acknowledged") : text_format("Acknowledged: %zu alerts", count);
-    if (!refusal && count == 0) {
-        end(press, "No alert waits for an acknowledgement");
-        return;
-    }
-    show_done(press); /* also when somebody was faster: the button has done its work */
-    end(press, refusal ? "Somebody has acknowledged it already" : text);
+    AUTO_FREE char *text = code == FASTER && press->said.button
+                               ? text_copy("It was acknowledged before")
+                           : code       ? text_format("Not acknowledged: %s", refusal)
+                           : count == 0 ? text_copy("No alert waits for an acknowledgement")
+                           : count == 1 ? text_copy("Acknowledged")
+                                        : text_format("Acknowledged: %zu alerts", count);
+    if (code == 0 || code == FASTER) /* the button has done its work */
+        show_done(press);
+    end(press, text);
 }
 
 static void acknowledge(struct press *press, bool all) {
@@ -129,13 +160,12 @@ static void ack_all(struct press *press) {
 
 /* ---- restart ---- */
 
-static void on_restarted(struct hub *hub, void *context, const char *refusal, size_t count) {
+static void on_restarted(struct hub *hub, void *context, int code, const char *refusal,
+                         size_t count) {
     struct press *press = context;
     AUTO_FREE char *text =
-        refusal ? text_format("%s was not restarted: %s", press->said.words[0], refusal)
-                : text_format("%s is being restarted", press->said.words[0]);
-    press->said.query[0] = 0; /* its answer was the proof that the press is not an old one */
-    press->said.button = false;
+        code ? text_format("%s was not restarted: %s", press->said.words[0], refusal)
+             : text_format("%s is being restarted", press->said.words[0]);
     end(press, text);
 }
 
@@ -143,25 +173,28 @@ static void restart_now(struct press *press) {
     keeper_restart(press->bot->hub, press->said.words[0], on_restarted, press);
 }
 
-/* A press that Telegram kept while nobody read must not restart anything hours later: Telegram
- * takes the answer to a fresh one only. */
+static void restart_if_fresh(struct press *press, const struct slice *body) {
+    if (body) {
+        restart_now(press);
+        return;
+    }
+    AUTO_FREE char *text =
+        text_format("%s was not restarted: Telegram took no answer to this press, it may be an old "
+                    "one; press again",
+                    press->said.words[0]);
+    end(press, text);
+}
+
 static void restart(struct press *press) {
     const struct config *config = press->bot->hub->config;
     if (!press->said.words[0][0] || !config_service(config, press->said.words[0]))
         end(press, "/holdfast restart takes the name of a service; /holdfast shows them");
     else if (press->said.button)
-        say_in_toast(press->bot, press->said.query, "Restarting\xe2\x80\xa6", press);
+        prove(press, "Restarting\xe2\x80\xa6", restart_if_fresh);
     else if (clock_wall_ms() / 1000 - press->said.at_s > COMMAND_OLD_S)
         end(press, "This restart was asked for minutes ago and was not carried out; ask again");
     else
         restart_now(press);
-}
-
-void buttons_called(struct press *press, bool ok) {
-    if (ok)
-        restart_now(press);
-    else
-        free(press);
 }
 
 /* ---- logs ---- */
@@ -224,33 +257,65 @@ static void logs(struct press *press) {
 
 /* ---- silence ---- */
 
-static void on_silenced(struct hub *hub, void *context, const char *refusal, size_t count) {
+/* Who silences an alert knows of it: it is not told again either. */
+static void on_silenced(struct hub *hub, void *context, int code, const char *refusal,
+                        size_t count) {
     struct press *press = context;
     char wait[TEXT_DURATION_BYTES];
     text_from_duration(press->silence_ms, wait);
     AUTO_FREE char *text =
-        refusal ? text_format("Not silenced: %s", refusal)
-                : text_format("Silenced for %s; holdfast silences ends it sooner", wait);
+        code ? text_format("Not silenced: %s", refusal)
+             : text_format("Silenced for %s; holdfast silences ends it sooner", wait);
+    if (code == 0 && press->alert)
+        alerts_feed(hub, &(struct alerts_event){
+                             .on = ALERTS_ON_ACK, .id = press->alert, .by = press->said.name});
     end(press, text);
+}
+
+/* A pattern that fits this text alone; NULL: none. */
+static char *literal(const char *text) {
+    AUTO_BUFFER struct buffer pattern = {0};
+    if (!text)
+        return NULL;
+    for (; *text; text++) {
+        if (strchr("*?[\\", *text))
+            buffer_add_text(&pattern, "\\");
+        buffer_add(&pattern, text, 1);
+    }
+    return buffer_take(&pattern);
+}
+
+/* Since when it is wished: a command may have waited in Telegram while nobody read. */
+static int64_t asked_ms(const struct press *press) {
+    int64_t now = hub_now(press->bot->hub), at = press->said.at_s * 1000;
+    return at > 0 && at < now ? at : now;
 }
 
 static void silence_like(struct press *press, const struct alert *alert) {
     struct hub *hub = press->bot->hub;
     int64_t now = hub_now(hub);
     struct silence silence = {.starts_ms = now,
-                              .ends_ms = now + press->silence_ms,
+                              .ends_ms = asked_ms(press) + press->silence_ms,
                               .priorities = (1U << ALERT_PRIORITIES) - 1,
-                              .author = press->said.name};
+                              .author = press->said.name,
+                              .comment = (char *)"said in the chat"};
+    if (silence.ends_ms <= now) {
+        end(press, "This silence was asked for so long ago that it is over; ask again");
+        return;
+    }
     /* The narrowest words that name its kind. */
-    silence.service = alert->service;
-    silence.type = alert->type;
+    silence.service = literal(alert->service);
+    silence.type = literal(alert->type);
     if (!alert->service && !alert->type)
         *(alert->title ? &silence.title : &silence.text) =
-            alert->title ? alert->title : alert->text;
-    silence.comment = (char *)"said in the chat";
+            literal(alert->title ? alert->title : alert->text);
     alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_SILENCE,
                                             .request = alerts_wait_call(on_silenced, press),
                                             .silence = &silence});
+    free(silence.service);
+    free(silence.type);
+    free(silence.title);
+    free(silence.text);
 }
 
 static void on_alert_to_silence(void *context, int r, const struct alert *alerts, size_t count) {
@@ -262,17 +327,32 @@ static void on_alert_to_silence(void *context, int r, const struct alert *alerts
         silence_like(press, &alerts[0]);
 }
 
+static void silence_alert(struct press *press) {
+    struct store_query query = {.state = -1, .limit = 1, .id = press->alert};
+    press->bot->hub->commits++;
+    store_find_alerts(press->bot->hub->store, &query, on_alert_to_silence, press);
+}
+
+static void silence_if_fresh(struct press *press, const struct slice *body) {
+    if (body)
+        silence_alert(press);
+    else
+        end(press, "Nothing was silenced: Telegram took no answer to this press, it may be an old "
+                   "one; press again");
+}
+
 static void silence(struct press *press) {
-    struct store_query query = {.state = -1, .limit = 1};
     const char *word = press->said.words[0], *wait = press->said.words[1];
     press->silence_ms = SILENCE_MS;
     if (!word[0] || (wait[0] && text_to_duration(wait, 60000, INT64_C(30) * 86400000,
                                                  &press->silence_ms) < 0)) {
         end(press, "/holdfast silence takes a service or the number of an alert, and for how long: "
                    "/holdfast silence db 2h");
-    } else if (text_to_int(word, 1, INT64_MAX, &query.id) == 0) {
-        press->bot->hub->commits++;
-        store_find_alerts(press->bot->hub->store, &query, on_alert_to_silence, press);
+    } else if (text_to_int(word, 1, INT64_MAX, &press->alert) == 0) {
+        if (press->said.button)
+            prove(press, "Silencing\xe2\x80\xa6", silence_if_fresh);
+        else
+            silence_alert(press);
     } else {
         silence_like(press, &(struct alert){.service = press->said.words[0]});
     }
@@ -280,9 +360,10 @@ static void silence(struct press *press) {
 
 /* ---- retry ---- */
 
-static void on_retried(struct hub *hub, void *context, const char *refusal, size_t count) {
+static void on_retried(struct hub *hub, void *context, int code, const char *refusal,
+                       size_t count) {
     struct press *press = context;
-    press->done += !refusal;
+    press->done += code == 0;
     if (--press->open > 0)
         return;
     AUTO_FREE char *text = text_format("Sent again: %zu", press->done);
@@ -379,18 +460,24 @@ static bool may_say(const struct hub_bot *bot, int64_t person) {
     return person == bot->config->owner || person == bot->hub->config->alerts.chat;
 }
 
-static void handle(struct hub_bot *bot, struct slice update) {
-    struct press *press = memory_new(sizeof *press);
-    press->bot = bot;
-    if (!telegram_read_press(update, &press->said)) {
-        free(press);
+static void refuse_stranger(struct press *press) {
+    struct hub_bot *bot = press->bot;
+    static const char why[] = "Only the owner and the admins of this bot may do that";
+    int64_t now = clock_ms(), *told_ms = &bot->presses.stranger_ms;
+    if (*told_ms && now - *told_ms < STRANGERS_PAUSE_MS) {
+        end(press, press->said.button ? why : "");
         return;
     }
+    log_warning("%s: %s (%lld) may not say '%s' to Holdfast: neither owner nor admin",
+                bot->config->name, press->said.name, (long long)press->said.from, press->said.verb);
+    *told_ms = press->said.button ? *told_ms : now;
+    end(press, why);
+}
+
+static void carry_out(struct press *press) {
+    struct hub_bot *bot = press->bot;
     if (!may_say(bot, press->said.from)) {
-        log_warning("%s: %s (%lld) may not say '%s' to Holdfast: neither owner nor admin",
-                    bot->config->name, press->said.name, (long long)press->said.from,
-                    press->said.verb);
-        end(press, "Only the owner and the admins of this bot may do that");
+        refuse_stranger(press);
         return;
     }
     if (press->said.verb[0])
@@ -404,6 +491,38 @@ static void handle(struct hub_bot *bot, struct slice update) {
     help(press);
 }
 
+static void carry_out_if_ours(struct press *press) {
+    if (press->bot->presses.name && strcasecmp(press->said.to, press->bot->presses.name) != 0)
+        end(press, ""); /* said to another bot of the group */
+    else
+        carry_out(press);
+}
+
+static void learn_name(struct press *press, const struct slice *body) {
+    AUTO_BUFFER struct buffer name = {0};
+    if (body && json_is_valid(*body) &&
+        json_to_text(json_member(json_member(*body, "result"), "username"), &name) == 0)
+        press->bot->presses.name = buffer_take(&name);
+    carry_out_if_ours(press);
+}
+
+static void handle(struct hub_bot *bot, struct slice update) {
+    struct press *press = memory_new(sizeof *press);
+    struct buffer body = {0};
+    press->bot = bot;
+    press->called = learn_name;
+    if (!telegram_read_press(update, &press->said)) {
+        end(press, "");
+    } else if (press->said.to[0] && !bot->presses.name) {
+        buffer_add_text(&body, "{}");
+        call(bot, "getMe", GATEWAY_FREE, 0, &body, press);
+    } else if (press->said.to[0]) {
+        carry_out_if_ours(press);
+    } else {
+        carry_out(press);
+    }
+}
+
 /* ---- reading ---- */
 
 static void ask(struct hub_bot *bot) {
@@ -411,7 +530,7 @@ static void ask(struct hub_bot *bot) {
     gateway_feed(bot, &(struct gateway_event){.on = GATEWAY_ON_ASK,
                                               .request = (uint64_t)(uintptr_t)exchange,
                                               .consumer = GATEWAY_OWN,
-                                              .offset = bot->press_offset,
+                                              .offset = bot->presses.offset,
                                               .limit = 1,
                                               .timeout_s = POLL_S});
 }
@@ -422,22 +541,30 @@ void buttons_open(struct hub *hub) {
 }
 
 void buttons_updates(struct hub_bot *bot, struct slice answer) {
-    struct telegram_updates updates;
-    if (telegram_read_updates(answer, &updates) == 0) {
-        for (size_t i = 0; i < updates.count; i++) {
-            bot->press_offset = updates.list[i].id + 1;
-            handle(bot, updates.list[i].raw);
-        }
-        free(updates.list);
+    struct telegram_updates updates = {0};
+    bool any = telegram_read_updates(answer, &updates) == 0 && updates.count > 0;
+    if (any) { /* one: that was the limit */
+        bot->presses.offset = updates.list[0].id + 1;
+        handle(bot, updates.list[0].raw);
+    } else {
+        bot->presses.due_ms = clock_ms();
     }
-    bot->press_due = true;
+    free(updates.list);
+}
+
+void buttons_refused(struct hub_bot *bot) {
+    bot->presses.due_ms = clock_ms() + REFUSED_AGAIN_MS;
 }
 
 void buttons_turn(struct hub_bot *bot) {
-    if (!bot->press_due || bot->hub->draining)
+    if (!bot->presses.due_ms || clock_ms() < bot->presses.due_ms || bot->hub->draining)
         return;
-    bot->press_due = false;
+    bot->presses.due_ms = 0;
     ask(bot);
+}
+
+void buttons_close(struct hub_bot *bot) {
+    free(bot->presses.name);
 }
 
 bool buttons_are_read(struct hub *hub) {

@@ -198,7 +198,9 @@ static void refuse_own(struct hub_bot *bot, struct exchange *exchange,
     log_warning("%s: %s of our own was not done: %s", bot->config->name,
                 exchange->method ? exchange->method : "reading presses", command->text);
     if (exchange->press)
-        buttons_called(TAKE(exchange->press), false);
+        buttons_called(TAKE(exchange->press), NULL);
+    else if (!exchange->method)
+        buttons_refused(bot);
 }
 
 static void do_refuse(struct hub_bot *bot, struct gateway_command *command) {
@@ -269,7 +271,7 @@ static void do_pass(struct hub_bot *bot, struct gateway_command *command) {
     const struct http_answer *answer = exchange->answer;
     if (exchange->kind == EXCHANGE_OWN) {
         if (exchange->press)
-            buttons_called(TAKE(exchange->press), answer->status == 200);
+            buttons_called(TAKE(exchange->press), answer->status == 200 ? &answer->body : NULL);
     } else if (exchange->kind == EXCHANGE_CALL) {
         char seconds[24] = "";
         struct http_header header = {"Retry-After", seconds};

@@ -191,7 +191,7 @@ static void answer_restart(struct hub *hub, struct restart_wait *wait, struct sl
     if (!wait->request) {
         AUTO_FREE char *text = text_member(json_member(line, "error"), "text");
         bool done = slice_is(json_member(line, "ok"), "true");
-        wait->answered(hub, wait->context, done ? NULL : text, 1);
+        wait->answered(hub, wait->context, done ? 0 : 502, text, 1);
     } else if (slice_is(json_member(line, "ok"), "true")) {
         AUTO_BUFFER struct buffer body = {0};
         buffer_add_text(&body, "{\"message\":");
@@ -227,7 +227,7 @@ static void fail_restarts(struct hub *hub) {
         if (wait->request)
             hub_problem(wait->request, 503, "Service Unavailable", why, 2);
         else
-            wait->answered(hub, wait->context, why, 0);
+            wait->answered(hub, wait->context, 503, why, 0);
         free(wait->what);
         free(wait);
     }
@@ -270,7 +270,7 @@ static void ask_restart(struct hub *hub, struct http_request *request, const cha
 void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context) {
     AUTO_BUFFER struct buffer question = {0};
     if (!hub->keeper.connected) {
-        answered(hub, context, "the keeper cannot be reached", 0);
+        answered(hub, context, 503, "the keeper cannot be reached", 0);
         return;
     }
     buffer_add_text(&question, "\"do\":\"restart\",\"services\":[");

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-static const char mark[] = "hf:", command[] = "/holdfast";
+static const char mark[] = "holdfast:", command[] = "/holdfast";
 
 /* The text behind the mark or the command; NULL: it is not ours. */
 static const char *line_of(const char *text, bool button) {
@@ -26,7 +26,7 @@ static bool text_of(struct slice update, struct buffer *ret, bool *ret_button) {
                                    : json_member(json_member(update, "message"), "text");
     *ret_button = query.size > 0;
     /* Most updates are neither, and long: the first characters tell. */
-    const char *begin = *ret_button ? "\"hf:" : "\"/";
+    const char *begin = *ret_button ? "\"holdfast:" : "\"/";
     return text.size > strlen(begin) && memcmp(text.data, begin, strlen(begin)) == 0 &&
            json_to_text(text, ret) == 0 && ret->data;
 }
@@ -78,6 +78,9 @@ bool telegram_read_press(struct slice update, struct telegram_press *ret) {
     ret->at_s = ret->button ? 0 : number_in(message, "date");
     text_in(from, "first_name", ret->name, sizeof ret->name);
     text_in(query, "id", ret->query, sizeof ret->query);
+    const char *to = strchr(text.data, '@');
+    if (!ret->button && to && to < line)
+        text_print(ret->to, sizeof ret->to, "%.*s", (int)(line - to - 1), to + 1);
     read_words(line, ret);
     return ret->from != 0 && (!ret->button || ret->query[0]);
 }
@@ -94,20 +97,22 @@ static void add_button(struct buffer *ret, const char *text, const char *data) {
 }
 
 void telegram_add_buttons(struct buffer *ret, const struct telegram_buttons *buttons) {
-    if (!buttons || !buttons->ack)
+    if (!buttons || !buttons->id)
         return;
     AUTO_FREE char *ack =
-        text_format("hf:%s %lld", buttons->all ? "ackall" : "ack", (long long)buttons->ack);
+        text_format("holdfast:%s %lld", buttons->all ? "ackall" : "ack", (long long)buttons->ack);
     buffer_add_text(ret, ",\"reply_markup\":{\"inline_keyboard\":[[");
-    add_button(ret, buttons->all ? "\xe2\x9c\x94 Acknowledge all" : "\xe2\x9c\x94 Acknowledge",
-               ack);
+    if (buttons->ack)
+        add_button(ret, buttons->all ? "\xe2\x9c\x94 Acknowledge all" : "\xe2\x9c\x94 Acknowledge",
+                   ack);
     if (!buttons->all) {
-        AUTO_FREE char *silence = text_format("hf:silence %lld", (long long)buttons->ack);
+        AUTO_FREE char *silence = text_format("holdfast:silence %lld", (long long)buttons->id);
         add_button(ret, "Silence 1 h", silence);
     }
     AUTO_FREE char *restart =
-        text_format("hf:restart %s", buttons->service ? buttons->service : "");
-    AUTO_FREE char *logs = text_format("hf:logs %s", buttons->service ? buttons->service : "");
+        text_format("holdfast:restart %s", buttons->service ? buttons->service : "");
+    AUTO_FREE char *logs =
+        text_format("holdfast:logs %s", buttons->service ? buttons->service : "");
     if (buttons->service && strlen(restart) <= PRESS_DATA_MAX) { /* a name may be very long */
         buffer_add_text(ret, "],[");
         add_button(ret, "Restart", restart);
@@ -118,6 +123,6 @@ void telegram_add_buttons(struct buffer *ret, const struct telegram_buttons *but
 
 void telegram_add_done(struct buffer *ret, const char *text) {
     buffer_add_text(ret, "{\"inline_keyboard\":[[");
-    add_button(ret, text, "hf:known");
+    add_button(ret, text, "holdfast:known");
     buffer_add_text(ret, "]]}");
 }

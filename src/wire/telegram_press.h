@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* telegram_press.h - what people say to Holdfast itself in a chat: the buttons below alerts, and
- * the command /holdfast. Both are a verb and its words: a button's data is "hf:ack 17", a message
- * "/holdfast ack 17". Nothing here trusts its input. */
+ * the command /holdfast. Both are a verb and its words: a button's data is "holdfast:ack 17", a
+ * message "/holdfast ack 17" or "/holdfast@the_bot ack 17". Nothing here trusts its input. */
 #pragma once
 #include "base/buffer.h"
 
@@ -12,6 +12,7 @@ struct telegram_press {
     int64_t at_s;                  /* a message's time; of a button that is not known: 0 */
     char name[PRESS_NAME_BYTES];   /* the person's, for people */
     char query[PRESS_QUERY_BYTES]; /* callback_query id of a button, else "" */
+    char to[PRESS_WORD_BYTES];     /* the bot that a command names, without @; "": none */
     char verb[PRESS_WORD_BYTES];   /* lower case; "": the bare command */
     char words[2][PRESS_WORD_BYTES];
 };
@@ -22,7 +23,8 @@ bool telegram_read_press(struct slice update, struct telegram_press *ret);
 
 /* What stands below an alert. */
 struct telegram_buttons {
-    int64_t ack;         /* id for acknowledging; 0: no buttons */
+    int64_t id;          /* of the alert; 0: no buttons */
+    int64_t ack;         /* id for acknowledging; 0: there is nothing to acknowledge */
     bool all;            /* ... and all before it */
     const char *service; /* that can be restarted and has a log; NULL: none */
 };

@@ -217,7 +217,7 @@ static void test_presses(void **state) {
     struct telegram_press press;
     assert_true(read_press("{\"update_id\":1,\"callback_query\":{\"id\":\"99\",\"from\":{\"id\":42,"
                            "\"first_name\":\"A\\u00e9\"},\"message\":{\"message_id\":7,\"chat\":{"
-                           "\"id\":-5}},\"data\":\"hf:ack 17\"}}",
+                           "\"id\":-5}},\"data\":\"holdfast:ack 17\"}}",
                            &press));
     assert_true(press.button && press.from == 42 && press.chat == -5 && press.message == 7);
     assert_string_equal(press.name, "A\xc3\xa9");
@@ -241,7 +241,7 @@ static void test_presses(void **state) {
         assert_string_equal(press.words[0], ours[i].first);
         assert_string_equal(press.words[1], ours[i].second);
     }
-    static const char *const others[] = {"hello", "/holdfastest", "/start", "hf:ack 1",
+    static const char *const others[] = {"hello", "/holdfastest", "/start", "holdfast:ack 1",
                                          "",      "//holdfast"};
     for (size_t i = 0; i < COUNT_OF(others); i++) {
         AUTO_BUFFER struct buffer update = {0};
@@ -250,7 +250,7 @@ static void test_presses(void **state) {
     }
     assert_false(read_press("{\"callback_query\":{\"id\":\"1\",\"data\":\"count:1\"}}", &press));
     /* Ours, and nobody has said it: it is kept from bots and not carried out. */
-    static const char nobody[] = "{\"callback_query\":{\"id\":\"1\",\"data\":\"hf:ack\"}}";
+    static const char nobody[] = "{\"callback_query\":{\"id\":\"1\",\"data\":\"holdfast:ack\"}}";
     assert_true(telegram_is_press(slice_of(nobody)));
     assert_false(telegram_read_press(slice_of(nobody), &press));
 }
@@ -258,11 +258,12 @@ static void test_presses(void **state) {
 static void test_buttons(void **state) {
     AUTO_BUFFER struct buffer message = {0};
     struct alert alert = {.priority = ALERT_CRITICAL, .text = (char *)"down"};
-    struct telegram_buttons buttons = {.ack = 17, .service = "db"};
+    struct telegram_buttons buttons = {.id = 16, .ack = 17, .service = "db"};
     assert_true(telegram_add_alert(&alert, 0, 42, &buttons, &message));
     assert_true(json_is_valid(buffer_slice(&message)));
-    assert_non_null(strstr(message.data, "\"hf:ack 17\""));
-    assert_non_null(strstr(message.data, "\"hf:restart db\""));
+    assert_non_null(strstr(message.data, "\"holdfast:ack 17\""));
+    assert_non_null(strstr(message.data, "\"holdfast:silence 16\""));
+    assert_non_null(strstr(message.data, "\"holdfast:restart db\""));
     char longest[80];
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = 0;
@@ -270,7 +271,13 @@ static void test_buttons(void **state) {
     AUTO_BUFFER struct buffer other = {0};
     assert_true(telegram_add_alert(&alert, 0, 42, &buttons, &other));
     assert_true(json_is_valid(buffer_slice(&other)));
-    assert_null(strstr(other.data, "hf:restart"));
+    assert_null(strstr(other.data, "holdfast:restart"));
+    AUTO_BUFFER struct buffer unasked = {0};
+    buttons = (struct telegram_buttons){.id = 16, .service = "db"}; /* nobody need acknowledge it */
+    assert_true(telegram_add_alert(&alert, 0, 42, &buttons, &unasked));
+    assert_true(json_is_valid(buffer_slice(&unasked)));
+    assert_null(strstr(unasked.data, "holdfast:ack"));
+    assert_non_null(strstr(unasked.data, "holdfast:restart db"));
     AUTO_BUFFER struct buffer none = {0};
     assert_true(telegram_add_alert(&alert, 0, 42, &(struct telegram_buttons){0}, &none));
     assert_null(strstr(none.data, "reply_markup"));

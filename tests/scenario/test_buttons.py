@@ -113,6 +113,10 @@ class Buttons(ButtonCase):
         self.alert_is(number, acknowledge="wanted")
         self.say("/holdfast ack all", from_id=STRANGER)
         self.message("Only the owner")
+        self.say("/holdfast ack all", from_id=STRANGER)  # told once a minute, not as often as it likes
+        self.say("/holdfast help")
+        self.message("/holdfast restart SERVICE")
+        self.assertEqual(len(self.messages("Only the owner")), 1)
         self.alert_is(number, acknowledge="wanted")
 
     def test_where_nobody_reads_the_bot_there_are_none(self):
@@ -130,19 +134,47 @@ class Buttons(ButtonCase):
     def test_silence_below_an_alert(self):
         self.open()
         self.updates()
-        self.alert("the database is down", service="db")
-        query = self.press(self.message("database is down"), "Silence 1 h")
-        self.assertIn("Silenced for 1 h", self.toast(query))
+        first = self.alert("the database is down", service="db")
+        self.press(self.message("database is down"), "Silence 1 h")
+        self.message("Silenced for 1 h")
+        self.alert_is(first, acknowledge="done", acknowledged_by="Ann")  # who silences it, knows of it
         self.alert_is(self.alert("down again", service="db"), state="silenced")
         self.alert_is(self.alert("elsewhere", service="web"), state="delivered")
+
+    def test_a_silence_fits_what_it_was_pressed_for_alone(self):
+        self.open()
+        self.updates()
+        self.alert("[*] 100 % of the disk?")
+        self.press(self.message("of the disk"), "Silence 1 h")
+        self.message("Silenced for 1 h")
+        self.alert_is(self.alert("[*] 100 % of the disk?"), state="silenced")
+        self.alert_is(self.alert("[a] 100 % of the disk!"), state="delivered")
+
+    def test_what_was_said_hours_ago_silences_and_restarts_nothing(self):
+        _, hub = self.open()
+        self.updates()
+        number = self.alert("the database is down", service="db")
+        message = self.message("database is down")
+        hub.kill()
+        self.press(message, "Silence 1 h")
+        self.say("/holdfast silence web 30m")
+        self.post(self.url("sim", "/sim/clock"), {"advance_ms": 7200000})
+        self.say("/holdfast silence cache 1h")
+        self.again()
+        self.message("Nothing was silenced")
+        self.message("Silenced for 1 h")
+        self.alert_is(number, acknowledge="wanted")
+        self.alert_is(self.alert("down again", service="db"), state="delivered")
 
     def test_commands(self):
         self.open()
         self.updates()
         self.say("/holdfast")
         self.message("0 wait, 0 not acknowledged")
-        self.say("/holdfast@main_bot dance")
+        self.say("/holdfast@other_bot help")
+        self.say("/holdfast@Main_Bot dance")
         self.message("/holdfast restart SERVICE")
+        self.assertEqual(len(self.messages("/holdfast restart SERVICE")), 1)
         number = self.alert("the database is down")
         self.alert_is(number, acknowledge="wanted")
         self.say("/holdfast ack all")
