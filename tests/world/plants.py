@@ -143,8 +143,8 @@ class PlantTests(unittest.TestCase):
 
     def test_an_alert_is_answered_before_it_is_on_disk(self):
         self.find("accepted means on disk", "src/engine/alerts_intake.c",
-                  "now, &command->records);\n}\n\nvoid alerts_on_replay",
-                  "now, &command->records);\n"
+                  "    intake->last = a->id_last;\n}\n\nvoid alerts_on_replay",
+                  "    intake->last = a->id_last;\n"
                   "    struct alerts_command *early = alerts_add(commands, ALERTS_DO_ACCEPT);\n"
                   "    early->request = intake->request;\n"
                   "    early->ids = memory_array(intake->count, sizeof *early->ids);\n"
