@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* alerts: what became of them; once more; held back and let go. */
 #include "cli/alerts.h"
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/screen.h"
 #include "model/alert.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -219,6 +221,33 @@ static int set_breaker(const struct cli *cli, const struct hub_peer *hub) {
     return code;
 }
 
+/* ---- statistics ---- */
+
+static void add_encoded(struct buffer *ret, const char *text) {
+    for (; *text; text++)
+        buffer_print(ret, isalnum((unsigned char)*text) ? "%c" : "%%%02X", (unsigned char)*text);
+}
+
+static int show_stats(const struct cli *cli, const struct hub_peer *hub) {
+    int code = 0;
+    const char *const given[][2] = {{"by", cli->by}, {"for", cli->duration}, {"every", cli->every}};
+    AUTO_BUFFER struct buffer path = {0};
+    buffer_add_text(&path, "/v1/alerts/stats?");
+    for (size_t i = 0; i < COUNT_OF(given); i++)
+        if (given[i][1]) {
+            buffer_print(&path, "%s=", given[i][0]);
+            add_encoded(&path, given[i][1]);
+            buffer_add_text(&path, "&");
+        }
+    json_t *stats = hub_call(hub, path.data, NULL, &code);
+    if (stats && cli->json)
+        json_print(json_incref(stats));
+    else if (stats)
+        alerts_print_stats(stats);
+    json_decref(stats);
+    return code;
+}
+
 /* ---- the words ---- */
 
 static bool is_id(const char *word) {
@@ -278,13 +307,20 @@ static act *choose_breaker(char *const *words) {
 }
 
 static act *choose(const struct cli *cli) {
-    static const char *const names[] = {"ack", "replay", "breaker", NULL};
+    static const char *const names[] = {"ack", "replay", "breaker", "stats", NULL};
     char **words = cli->words;
+    bool stats = words[0] && strcmp(words[0], "stats") == 0;
+    if (!stats && (cli->by || cli->duration || cli->every))
+        fatal(EX_USAGE, "--by, --for and --every are of 'alerts stats' alone");
     if (!words[0])
         return show_list;
     if (cli->state || cli->lines)
         fatal(EX_USAGE, "%s is of the list alone, not of 'alerts %s'",
               cli->state ? "--state" : "--lines", words[0]);
+    if (stats && words[1])
+        fatal(EX_USAGE, "alerts stats takes no word, '%s' was found", words[1]);
+    if (stats)
+        return show_stats;
     if (strcmp(words[0], "ack") == 0)
         return choose_ack(words + 1);
     if (strcmp(words[0], "replay") == 0)

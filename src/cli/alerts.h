@@ -6,3 +6,4 @@
 /* `health` is the hub's own answer, NULL when there is none. */
 void alerts_print_list(const struct cli *cli, const json_t *alerts, const json_t *health);
 void alerts_print_one(const json_t *alert);
+void alerts_print_stats(const json_t *stats);

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "cli/alerts.h"
 #include "cli/screen.h"
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <time.h>
@@ -197,4 +198,69 @@ void alerts_print_one(const json_t *alert) {
         print_field("repeat", "possible: an attempt ended without an answer");
     puts("");
     print_text(json_text(alert, "text"));
+}
+
+/* ---- statistics ---- */
+
+enum { WORD_MIN = 8, WORD_MAX = 24 };
+
+/* "11-24 18:00", or the date alone of periods that are whole days. */
+static void period_text(const json_t *row, int64_t every_s, char ret[SCREEN_TIME_BYTES]) {
+    char whole[SCREEN_TIME_BYTES];
+    screen_time(json_text(row, "from"), 0, whole);
+    snprintf(ret, SCREEN_TIME_BYTES, "%.*s", every_s % 86400 == 0 ? 10 : 16, whole);
+}
+
+static void print_latency(const json_t *row, const char *key) {
+    char text[SCREEN_SHORT_BYTES] = "-";
+    const json_t *latency = json_object_get(row, "latency_ms");
+    if (json_is_object(latency))
+        screen_short_duration(json_number(latency, key), text);
+    printf("  %7s", text);
+}
+
+static const struct {
+    const char *key, *title;
+    int width;
+} counts[] = {{"accepted", "CAME", 5},   {"delivered", "SENT", 5},    {"failed", "FAILED", 6},
+              {"unknown", "UNKNOWN", 7}, {"silenced", "SILENCED", 8}, {"waiting", "WAIT", 5}};
+
+void alerts_print_stats(const json_t *stats) {
+    const json_t *rows = json_object_get(stats, "stats"), *row;
+    const char *by = json_text(stats, "by");
+    int64_t every_s = json_number(stats, "every_seconds");
+    int width = WORD_MIN, when_width = every_s % 86400 == 0 ? 10 : 16;
+    size_t i;
+    if (json_array_size(rows) == 0) {
+        puts("No alert came in that time.");
+        return;
+    }
+    json_array_foreach(rows, i, row) {
+        int word = cells_width(json_text(row, by));
+        width = word > width ? word : width;
+    }
+    width = width < WORD_MAX ? width : WORD_MAX;
+    AUTO_FREE char *head = text_copy(by);
+    for (char *c = head; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    if (every_s)
+        printf("%-*s  ", when_width, "FROM");
+    printf("%-*s", width, head);
+    for (i = 0; i < COUNT_OF(counts); i++)
+        printf("  %*s", counts[i].width, counts[i].title);
+    printf("  %7s  %7s\n", "P50", "P95");
+    json_array_foreach(rows, i, row) {
+        char when[SCREEN_TIME_BYTES];
+        const char *word = json_text(row, by);
+        AUTO_FREE char *cell = cells_fit(word[0] ? word : "-", width, false);
+        period_text(row, every_s, when);
+        if (every_s)
+            printf("%s  ", when);
+        printf("%s", cell);
+        for (size_t c = 0; c < COUNT_OF(counts); c++)
+            printf("  %*lld", counts[c].width, (long long)json_number(row, counts[c].key));
+        print_latency(row, "p50");
+        print_latency(row, "p95");
+        puts("");
+    }
 }

@@ -31,7 +31,9 @@ struct cli {
     char *service;
     char *dedup_key;
     char *group;
-    char *duration; /* silence --for */
+    char *duration; /* silence --for, alerts stats --for */
+    char *every;    /* alerts stats --every */
+    char *by;       /* alerts stats --by */
     char *text;     /* silence --text */
     char *state;    /* alerts --state */
     char **words;   /* what stands behind the command, NULL-ended */

@@ -51,13 +51,13 @@ const struct command commands[] = {
      "read from stdin. In a crontab: backup.sh || holdfast alert -p HIGH \"backup failed\". A text "
      "that begins with - stands behind --.",
      false},
-    {"alerts", command_alerts, "[ID... | ack ID... | replay ID... | breaker STATE [WAY]]",
+    {"alerts", command_alerts, "[ID... | ack|replay ID... | breaker STATE [WAY] | stats]",
      WORDS_ANY, "what became of alerts; acknowledge them, send them once more",
      "Without a word the newest; with ids these as a whole. ack says that you know: CRITICAL ones "
      "are told again until somebody does; ack all, of all that wait. replay sends again what has "
      "ended; replay failed, all that failed. breaker open holds all alerts back, or those by one "
-     "WAY (telegram, or a name of alerts.also); breaker closed lets them go. Times are in the time "
-     "zone of the config.",
+     "WAY (telegram, or a name of alerts.also); breaker closed lets them go. stats counts what "
+     "became of them. Times are in the time zone of the config.",
      false},
     {"silence", command_silence, "[COMMENT...]", WORDS_ANY,
      "for some time tell nobody of alerts that fit",
@@ -136,10 +136,21 @@ const struct command_option options[] = {
      "WORD",
      "alert"},
     {{"text", OPTION_TEXT, CLI(text), NULL, 0, 0, NULL, "of the alert"}, 0, "TEXT", "silence"},
-    {{"for", OPTION_TEXT, CLI(duration), NULL, 0, 0, NULL, "how long: 30m, 2h, 1d"},
+    {{"for", OPTION_TEXT, CLI(duration), NULL, 0, 0, NULL,
+      "how long: 30m, 2h, 1d; alerts stats: how far back, else 24h"},
      0,
      "TIME",
-     "silence"},
+     "silence alerts"},
+    {{"every", OPTION_TEXT, CLI(every), NULL, 0, 0, NULL,
+      "alerts stats: in periods of this length, such as 1h or 1d"},
+     0,
+     "TIME",
+     "alerts"},
+    {{"by", OPTION_TEXT, CLI(by), NULL, 0, 0, NULL,
+      "alerts stats: priority, type, service or way; else priority"},
+     0,
+     "WORD",
+     "alerts"},
     {{"state", OPTION_TEXT, CLI(state), NULL, 0, 0, NULL,
       "only waiting, sending, delivered, failed, unknown or silenced ones"},
      0,

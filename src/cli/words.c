@@ -198,6 +198,8 @@ void command_line_deinit(struct cli *cli) {
     free(cli->dedup_key);
     free(cli->group);
     free(cli->duration);
+    free(cli->every);
+    free(cli->by);
     free(cli->text);
     free(cli->state);
     free(cli->words);

@@ -6,6 +6,7 @@
  *   hub_gateway.c  carries out what the gateway engines say
  *   hub_alerts.c   the same for the alerts engine, and the API for alerts
  *   hub_silences.c the API for silences
+ *   hub_stats.c    GET /v1/alerts/stats
  *   hub_ways.c     ways out for alerts beside Telegram: webhook, ntfy, mail
  *   hub_heartbeat.c  tells a watcher elsewhere that this hub lives
  *   hub_day.c      times of day: mute hours, the daily report
@@ -126,6 +127,7 @@ struct hub {
     struct zone zone; /* of the config */
     int64_t day_due_ms,
         reported_ms; /* hub_day.c; INT64_MAX: nothing is due; the last report's slot */
+    bool counting;   /* hub_stats.c: it reads what became of alerts */
     size_t works;    /* in other threads */
     size_t commits;  /* handed to the store and not yet told of */
     bool draining, stopping, closed; /* one after the other */
@@ -204,6 +206,9 @@ void buttons_called(struct press *press, const struct slice *body);
 void buttons_refused(struct hub_bot *bot); /* the gateway does not let us read */
 void buttons_close(struct hub_bot *bot);
 bool buttons_are_read(struct hub *hub); /* else there is no use in sending any */
+
+/* hub_stats.c */
+void hub_get_stats(struct hub *hub, struct http_request *request, const char *rest);
 
 /* hub_health.c */
 struct slice

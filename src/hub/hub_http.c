@@ -92,6 +92,7 @@ static const struct route routes[] = {
     {"POST", "/v1/alerts", hub_post_alerts},
     {"POST", "/v1/alerts/", hub_post_alerts},
     {"GET", "/v1/alerts", hub_get_alerts},
+    {"GET", "/v1/alerts/stats", hub_get_stats},
     {"GET", "/v1/alerts/", hub_get_alerts},
     {"POST", "/v1/silences", hub_post_silences},
     {"POST", "/v1/silences/", hub_post_silences},

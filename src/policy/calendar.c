@@ -91,6 +91,10 @@ int64_t calendar_count(const struct schedule_config *schedule, const struct zone
     return count < 0 ? 0 : count > CALENDAR_COUNT_MAX ? CALENDAR_COUNT_MAX : count;
 }
 
+int64_t calendar_offset_ms(const struct zone *zone, int64_t moment_ms) {
+    return (int64_t)offset_at(zone, floor_div(moment_ms, 1000)) * 1000;
+}
+
 void calendar_text(const struct zone *zone, int64_t moment_ms, char *ret) {
     int64_t second = floor_div(moment_ms, SECOND_MS);
     time_t shown = (time_t)(second + offset_at(zone, second));

@@ -20,6 +20,8 @@ int64_t calendar_newest(const struct schedule_config *schedule, const struct zon
 enum { CALENDAR_COUNT_MAX = 10000 };
 int64_t calendar_count(const struct schedule_config *schedule, const struct zone *zone,
                        int64_t after_ms, int64_t until_ms);
+/* What the zone's clock is ahead of UTC at a moment. */
+int64_t calendar_offset_ms(const struct zone *zone, int64_t moment_ms);
 /* Local time for people: "2026-11-25 03:00", with seconds when there are some. */
 enum { CALENDAR_TEXT_BYTES = 40 };
 void calendar_text(const struct zone *zone, int64_t moment_ms, char *ret);

@@ -376,6 +376,57 @@ class ReplayTests(CliCase):
         self.assertEqual(self.holdfast_json("alerts", "replay", "failed"), {"replayed": []})
 
 
+class StatsTests(CliCase):
+    def test_what_became_of_them(self):
+        self.start_both("--chat-sends-per-second", "0")
+        self.assertEqual(self.alerts("stats").stdout, "No alert came in that time.\n")
+        for i in range(3):
+            self.accepted("--type", "probe", "--service", "db", "--group", "", f"probe {i}")
+        self.wait_one(3, "delivered")
+        self.holdfast("silence", "--type", "disk", "--for", "1h")
+        self.accepted("--type", "disk", "full")
+        self.chat("blocked")
+        self.wait_one(self.accepted("-p", "high", "nobody reads it"), "failed")
+        self.chat("member")
+        lines = self.alerts("stats").stdout.splitlines()
+        self.assertEqual(lines[0].split(), ["PRIORITY", "CAME", "SENT", "FAILED", "UNKNOWN", "SILENCED",
+                                            "WAIT", "P50", "P95"])
+        self.assertEqual(lines[1].split()[:7], ["HIGH", "1", "0", "1", "0", "0", "0"])
+        self.assertEqual(lines[1].split()[7:], ["-", "-"])
+        self.assertEqual(lines[2].split()[:7], ["MEDIUM", "4", "3", "0", "0", "1", "0"])
+        self.assertLessEqual(max(map(len, lines)), 80)
+        by_type = self.holdfast_json("alerts", "stats", "--by", "type", "--for", "7d", "--every", "1d")
+        self.assertEqual((by_type["by"], by_type["every_seconds"]), ("type", 86400))
+        self.assertEqual([(row["type"], row["accepted"]) for row in by_type["stats"]],
+                         [("", 1), ("disk", 1), ("probe", 3)])
+        self.assertGreaterEqual(by_type["stats"][2]["latency_ms"]["max"], 0)
+        self.assertIsNone(by_type["stats"][0]["latency_ms"])
+        self.assertRegex(self.alerts("stats", "--by", "service", "--every", "1d").stdout.splitlines()[2],
+                         r"^\d{4}-\d\d-\d\d  db +3 +3 ")
+
+    def test_wrong_words(self):
+        self.start_both()
+        for words, code, said in ((("stats", "x"), 64, "takes no word"),
+                                  (("--by", "type"), 64, "of 'alerts stats' alone"),
+                                  (("stats", "--by", "colour"), 65, "priority, type, service, way"),
+                                  (("stats", "--for", "1y"), 65, "from 1m to 31d"),
+                                  (("stats", "--every", "1s&x=y"), 65, "from 1m to 31d"),
+                                  (("stats", "-n", "3"), 64, "of the list alone")):
+            with self.subTest(words=words):
+                self.assertIn(said, self.alerts(*words, code=code).stderr)
+
+    def test_many_pages(self):
+        self.start_both()
+        self.alerts("breaker", "open")
+        for start in range(0, 3000, 500):
+            answer = self.post(self.url("hub", "/v1/alerts"),
+                               [{"text": f"t{start + i}", "priority": "HIGH"} for i in range(500)],
+                               headers=BEARER)
+            self.assertEqual(answer.status, 202, answer)
+        row, = self.holdfast_json("alerts", "stats")["stats"]
+        self.assertEqual((row["accepted"], row["waiting"], row["delivered"]), (3000, 3000, 0))
+
+
 class BreakerTests(CliCase):
     def test_held_back_and_let_go(self):
         self.start_both()
