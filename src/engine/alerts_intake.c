@@ -57,6 +57,18 @@ void alerts_remember(struct alerts *a, const struct alert *alert, int64_t now) {
     dedup_put(a->dedup, buffer_slice(&key), alert->id, alert->created_ms);
 }
 
+static bool wants(const struct way *way, enum alert_priority priority) {
+    return way->options->after_ms == 0 && priority <= way->options->from;
+}
+
+/* Telegram; where that is no way out, the first other one that wants it. */
+static const struct way *first_way(const struct alerts *a, enum alert_priority priority) {
+    for (size_t i = 1; i < a->way_count && !a->ways[0].open; i++)
+        if (wants(&a->ways[i], priority))
+            return &a->ways[i];
+    return &a->ways[0];
+}
+
 static bool has_room(const struct alerts *a, const struct alerts_event *event,
                      enum alert_priority *ret_full) {
     size_t more[ALERT_PRIORITIES] = {0};
@@ -64,7 +76,7 @@ static bool has_room(const struct alerts *a, const struct alerts_event *event,
         more[event->list[i].priority]++;
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
         if (a->options.waiting_max[p] && more[p] &&
-            alerts_waiting(&a->ways[0], (enum alert_priority)p) + more[p] >
+            alerts_waiting(first_way(a, (enum alert_priority)p), (enum alert_priority)p) + more[p] >
                 a->options.waiting_max[p]) {
             *ret_full = (enum alert_priority)p;
             return false;
@@ -104,15 +116,15 @@ static struct item *add_item(struct alerts *a, const struct alert *from, uint64_
 /* Each other way out that wants it has a copy of its own, with its own end. */
 static void copy_to_ways(struct alerts *a, const struct alert *original, uint64_t ticket,
                          int64_t now, struct records *records) {
+    const struct way *first = first_way(a, original->priority);
     for (size_t i = 1; i < a->way_count; i++) {
-        const struct alerts_way_options *options = a->ways[i].options;
         struct alert copy = *original;
         size_t most = a->options.waiting_max[copy.priority];
-        if (options->after_ms > 0 || copy.priority > options->from)
+        if (&a->ways[i] == first || !wants(&a->ways[i], copy.priority))
             continue;
         copy.id = ++a->id_last;
         copy.origin = original->id;
-        copy.way = (char *)options->name;
+        copy.way = (char *)a->ways[i].options->name;
         if (most && alerts_waiting(&a->ways[i], copy.priority) >= most) {
             copy.state = ALERT_FAILED;
             copy.ended_ms = now;
@@ -133,8 +145,11 @@ static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket,
         return first;
     }
     struct alert alert = *from;
+    const struct way *first_out = first_way(a, from->priority);
     alert.id = ++a->id_last;
     alert.state = ALERT_WAITING;
+    if (!alert.way && first_out->options)
+        alert.way = (char *)first_out->options->name;
     alert.next_ms = now;
     alert.created_ms = a->newest_ms = now > a->newest_ms ? now : a->newest_ms;
     AUTO_FREE char *silenced = alerts_silenced(a, from, now);
@@ -177,7 +192,7 @@ void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_
             a, event->request, 503,
             text_format("%zu %s alerts wait already; try again later, or send what is urgent "
                         "as HIGH",
-                        alerts_waiting(&a->ways[0], full), alert_priority_name(full)),
+                        alerts_waiting(first_way(a, full), full), alert_priority_name(full)),
             RETRY_AFTER_S, commands);
         return;
     }
@@ -245,7 +260,7 @@ static void settle_items(struct alerts *a, const struct intake *intake, bool kep
         struct item *item = alerts_item(a, id);
         if (!item || item->phase != PHASE_INTAKE || item->ticket != intake->ticket)
             continue;
-        a->accepted += kept && !item->way->options;
+        a->accepted += kept && !item->alert.origin;
         a->silenced += kept && item->alert.state == ALERT_SILENCED;
         a->failed += kept && item->alert.state == ALERT_FAILED;
         if (kept && item->alert.reminder)

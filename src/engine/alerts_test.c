@@ -1360,6 +1360,40 @@ static void test_escalation(void **state) {
     end(&b);
 }
 
+/* Telegram is no way out here: the alert itself goes by the first that wants it. */
+static void test_without_telegram(void **state) {
+    struct bench b;
+    struct alerts_figures figures;
+    struct alerts_way_options ways[] = {{.name = "escalation", .after_ms = 1000},
+                                        {.name = "mail", .from = ALERT_HIGH},
+                                        {.name = "hook", .from = ALERT_LOW}};
+    begin(&b);
+    alerts_free(b.alerts);
+    b.options.chat = 0;
+    b.options.ways = ways;
+    b.options.way_count = COUNT_OF(ways);
+    b.alerts = alerts_new(&b.options);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_START});
+    struct alert high = alert_of(ALERT_HIGH, "high"), low = alert_of(ALERT_LOW, "low");
+    uint64_t ticket = intake(&b, &high);
+    const struct records *records = &must_find(&b, ALERTS_DO_PERSIST)->records;
+    assert_int_equal(records->count, 2);
+    assert_string_equal(records->list[0].alert.way, "mail");
+    assert_string_equal(records->list[1].alert.way, "hook");
+    assert_int_equal(records->list[1].alert.origin, 1);
+    stored(&b, ticket, 0, 0);
+    fly(&b, 1);
+    came_back(&b, 1, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    assert_int_equal(saved(&b)->state, ALERT_DELIVERED);
+    intake(&b, &low);
+    records = &must_find(&b, ALERTS_DO_PERSIST)->records;
+    assert_int_equal(records->count, 1);
+    assert_string_equal(records->list[0].alert.way, "hook");
+    alerts_figures(b.alerts, b.now, &figures);
+    assert_int_equal(figures.accepted, 1);
+    end(&b);
+}
+
 static void test_mute_hours(void **state) {
     struct bench b;
     begin(&b);
@@ -1459,6 +1493,7 @@ int main(void) {
         cmocka_unit_test(test_one_that_left_the_config),
         cmocka_unit_test(test_escalation),
         cmocka_unit_test(test_mute_hours),
+        cmocka_unit_test(test_without_telegram),
         cmocka_unit_test(test_inhibition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

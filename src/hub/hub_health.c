@@ -165,7 +165,9 @@ static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, stru
         worsen(totals, level);
     buffer_print(body, "\"alerts\":{\"status\":\"%s\",", name_of(level));
     add_text(body, "problem",
-             wanted ? f.ways[0].problem : "no way out: set alerts.bot and alerts.chat");
+             wanted            ? f.ways[0].problem
+             : f.way_count > 1 ? ""
+                               : "no way out: set alerts.bot and alerts.chat, or alerts.also");
     buffer_add_text(body, ",\"waiting\":{");
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
         buffer_print(body, "%s\"%s\":%zu", p ? "," : "",

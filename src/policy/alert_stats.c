@@ -127,7 +127,7 @@ bool alert_stats_add(struct alert_stats *stats, const struct alert *alert) {
     const struct alert_stats_options *o = &stats->options;
     int64_t at = alert->created_ms;
     if (at < o->from_ms || at >= o->to_ms || alert->reminder ||
-        (alert->way && o->by != ALERT_STATS_WAY))
+        (alert->origin && o->by != ALERT_STATS_WAY))
         return true;
     struct alert_stats_row wanted = {
         .from_ms = o->every_ms ? at - (at - o->from_ms) % o->every_ms : o->from_ms,

@@ -67,7 +67,7 @@ static void test_ways_and_reminders(void **state) {
     struct alert_stats *ways =
         alert_stats_new(&(struct alert_stats_options){.to_ms = 10, .by = ALERT_STATS_WAY});
     const struct alert list[] = {{.service = (char *)"db"},
-                                 {.service = (char *)"db", .way = (char *)"mail"},
+                                 {.service = (char *)"db", .way = (char *)"mail", .origin = 1},
                                  {.service = (char *)"db", .reminder = true}};
     for (size_t i = 0; i < COUNT_OF(list); i++) {
         assert_true(alert_stats_add(all, &list[i]));

@@ -77,6 +77,18 @@ class WayCase(HubCase):
         return self.get(self.url("hub", "/health")).json["alerts"]["ways"][name]
 
 
+class WithoutTelegram(WayCase):
+    def test_the_first_way_takes_them(self):
+        hook = self.receiver("hook")
+        self.start_hub(alerts={"also": {"hook": {"webhook": self.url("hook", "/in"), "from": "HIGH"}}})
+        number = self.alert("no Telegram here")
+        self.wait("it came", lambda: hook.came)
+        self.wait("delivered", lambda: self.get(
+            self.url("hub", f"/v1/alerts/{number}")).json["state"] == "delivered")
+        self.assertEqual([alert["id"] for alert in self.all()], [number])  # no copy that waits for ever
+        self.assertEqual(self.get(self.url("hub", "/health")).json["alerts"]["problem"], "")
+
+
 class HttpWays(WayCase):
     def test_a_webhook_gets_what_is_important_enough(self):
         hook = self.receiver("hook")
