@@ -113,7 +113,7 @@ static void show_done(const struct press *press) {
     AUTO_FREE char *text = text_format("\xe2\x9c\x94 %s, %s", press->said.name, at);
     buffer_print(&body, "{\"chat_id\":%lld,\"message_id\":%lld,\"reply_markup\":",
                  (long long)press->said.chat, (long long)press->said.message);
-    telegram_add_done(&body, text);
+    telegram_add_done(&body, text, press->said.service);
     buffer_add_text(&body, "}");
     call(press->bot, "editMessageReplyMarkup", GATEWAY_EDIT, press->said.chat, &body, NULL);
 }
@@ -424,7 +424,8 @@ static void status(struct press *press) {
         buffer_print(&text, "\n%s %s: %s", fine ? "\xf0\x9f\x9f\xa2" : "\xf0\x9f\x94\xb4",
                      service->name, service->state);
         if (service->restarts > 0)
-            buffer_print(&text, ", %lld restarts", (long long)service->restarts);
+            buffer_print(&text, ", %lld restart%s", (long long)service->restarts,
+                         service->restarts == 1 ? "" : "s");
     }
     if (!hub->keeper.connected)
         buffer_add_text(&text, "\nThe keeper cannot be reached: services are unknown");

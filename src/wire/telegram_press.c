@@ -7,6 +7,7 @@
 #include <strings.h>
 
 static const char mark[] = "holdfast:", command[] = "/holdfast";
+static const char restart_mark[] = "holdfast:restart ";
 
 /* The text behind the mark or the command; NULL: it is not ours. */
 static const char *line_of(const char *text, bool button) {
@@ -61,6 +62,30 @@ static void text_in(struct slice object, const char *name, char *ret, size_t siz
         text_print(ret, size, "%s", text.data);
 }
 
+/* The service that a button of this row restarts. */
+static void read_service(struct slice row, struct telegram_press *ret) {
+    struct json_walk buttons;
+    struct slice key, button;
+    if (json_walk_begin(row, '[', &buttons) < 0)
+        return;
+    while (json_walk_next(&buttons, &key, &button) == 1) {
+        char data[PRESS_DATA_MAX + 1];
+        text_in(button, "callback_data", data, sizeof data);
+        if (strncmp(data, restart_mark, sizeof restart_mark - 1) == 0)
+            text_print(ret->service, sizeof ret->service, "%s", data + sizeof restart_mark - 1);
+    }
+}
+
+static void read_keyboard(struct slice message, struct telegram_press *ret) {
+    struct json_walk rows;
+    struct slice key, row;
+    struct slice keyboard = json_member(json_member(message, "reply_markup"), "inline_keyboard");
+    if (json_walk_begin(keyboard, '[', &rows) < 0)
+        return;
+    while (json_walk_next(&rows, &key, &row) == 1)
+        read_service(row, ret);
+}
+
 bool telegram_read_press(struct slice update, struct telegram_press *ret) {
     AUTO_BUFFER struct buffer text = {0};
     *ret = (struct telegram_press){0};
@@ -73,6 +98,7 @@ bool telegram_read_press(struct slice update, struct telegram_press *ret) {
     struct slice message = json_member(ret->button ? query : update, "message");
     struct slice from = json_member(ret->button ? query : message, "from");
     ret->from = number_in(from, "id");
+    read_keyboard(message, ret);
     ret->chat = number_in(json_member(message, "chat"), "id");
     ret->message = number_in(message, "message_id");
     ret->at_s = ret->button ? 0 : number_in(message, "date");
@@ -96,6 +122,16 @@ static void add_button(struct buffer *ret, const char *text, const char *data) {
     buffer_add_text(ret, "}");
 }
 
+static void add_service(struct buffer *ret, const char *service) {
+    AUTO_FREE char *restart = text_format("%s%s", restart_mark, service ? service : "");
+    AUTO_FREE char *logs = text_format("holdfast:logs %s", service ? service : "");
+    if (!service || !service[0] || strlen(restart) > PRESS_DATA_MAX) /* a name may be very long */
+        return;
+    buffer_add_text(ret, "],[");
+    add_button(ret, "Restart", restart);
+    add_button(ret, "Logs", logs);
+}
+
 void telegram_add_buttons(struct buffer *ret, const struct telegram_buttons *buttons) {
     if (!buttons || !buttons->id)
         return;
@@ -109,20 +145,13 @@ void telegram_add_buttons(struct buffer *ret, const struct telegram_buttons *but
         AUTO_FREE char *silence = text_format("holdfast:silence %lld", (long long)buttons->id);
         add_button(ret, "Silence 1 h", silence);
     }
-    AUTO_FREE char *restart =
-        text_format("holdfast:restart %s", buttons->service ? buttons->service : "");
-    AUTO_FREE char *logs =
-        text_format("holdfast:logs %s", buttons->service ? buttons->service : "");
-    if (buttons->service && strlen(restart) <= PRESS_DATA_MAX) { /* a name may be very long */
-        buffer_add_text(ret, "],[");
-        add_button(ret, "Restart", restart);
-        add_button(ret, "Logs", logs);
-    }
+    add_service(ret, buttons->service);
     buffer_add_text(ret, "]]}");
 }
 
-void telegram_add_done(struct buffer *ret, const char *text) {
+void telegram_add_done(struct buffer *ret, const char *text, const char *service) {
     buffer_add_text(ret, "{\"inline_keyboard\":[[");
     add_button(ret, text, "holdfast:known");
+    add_service(ret, service);
     buffer_add_text(ret, "]]}");
 }

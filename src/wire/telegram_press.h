@@ -15,6 +15,7 @@ struct telegram_press {
     char to[PRESS_WORD_BYTES];     /* the bot that a command names, without @; "": none */
     char verb[PRESS_WORD_BYTES];   /* lower case; "": the bare command */
     char words[2][PRESS_WORD_BYTES];
+    char service[PRESS_WORD_BYTES]; /* that the buttons of the message restart; "": none */
 };
 /* True: this update (a JSON object) is meant for Holdfast, and for no bot. */
 bool telegram_is_press(struct slice update);
@@ -30,5 +31,6 @@ struct telegram_buttons {
 };
 /* ,"reply_markup":{...} of a message; nothing when there is none. */
 void telegram_add_buttons(struct buffer *ret, const struct telegram_buttons *buttons);
-/* {"inline_keyboard":...} with one button that only tells. */
-void telegram_add_done(struct buffer *ret, const char *text);
+/* {"inline_keyboard":...} with a button that only tells; Restart and Logs of `service` (borrowed;
+ * "": none) stay. */
+void telegram_add_done(struct buffer *ret, const char *text, const char *service);

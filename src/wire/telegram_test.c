@@ -272,6 +272,19 @@ static void test_buttons(void **state) {
     assert_true(telegram_add_alert(&alert, 0, 42, &buttons, &other));
     assert_true(json_is_valid(buffer_slice(&other)));
     assert_null(strstr(other.data, "holdfast:restart"));
+    AUTO_BUFFER struct buffer update = {0}, done = {0};
+    struct telegram_press press;
+    buffer_print(
+        &update,
+        "{\"callback_query\":{\"id\":\"1\",\"from\":{\"id\":42},\"data\":\"holdfast:ack 17\","
+        "\"message\":%s}}",
+        message.data);
+    assert_true(read_press(update.data, &press));
+    assert_string_equal(press.service, "db"); /* its buttons stay when it is acknowledged */
+    telegram_add_done(&done, "Ann", press.service);
+    assert_true(json_is_valid(buffer_slice(&done)));
+    assert_non_null(strstr(done.data, "holdfast:known"));
+    assert_non_null(strstr(done.data, "holdfast:logs db"));
     AUTO_BUFFER struct buffer unasked = {0};
     buttons = (struct telegram_buttons){.id = 16, .service = "db"}; /* nobody need acknowledge it */
     assert_true(telegram_add_alert(&alert, 0, 42, &buttons, &unasked));

@@ -222,6 +222,10 @@ class WithServices(ButtonCase):
         query = self.press(message, "Restart")
         self.assertIn("Restarting", self.toast(query))
         self.message("web is being restarted")
+        self.press(message, "Acknowledge")
+        self.assertEqual(set(self.buttons(self.wait("it is shown", lambda: [
+            m for m in self.messages("web is slow") if "Acknowledge" not in self.buttons(m)])[0])) & {"Restart", "Logs"},
+            {"Restart", "Logs"})
         self.wait("another process", lambda: self.service("web")["pid"] not in (before, None, 0))
         self.say("/holdfast")
         self.wait("its state is told", lambda: [m for m in self.messages("web: ") if "Alerts:" in m["text"]])
