@@ -100,7 +100,11 @@ static void restore(void *context, const struct record *record) {
     struct hub *hub = context;
     alerts_restore(hub->alerts, record, hub_now(hub));
     struct hub_bot *bot = record->bot ? hub_bot(hub, record->bot) : NULL;
-    if (bot) /* one that left the config stays on disk, in case it comes back */
+    if (!bot) /* one that left the config stays on disk, in case it comes back */
+        return;
+    if (record->kind == RECORD_WEBHOOK)
+        webhook_restore(bot, record);
+    else
         gateway_restore(bot->gateway, record);
 }
 
@@ -233,11 +237,13 @@ static void on_prepare(uv_prepare_t *prepare) {
     struct hub *hub = prepare->data;
     if (hub->alerts_bot)
         buttons_turn(hub->alerts_bot);
+    webhooks_turn(hub);
     int64_t now = hub_now(hub), next = alerts_next_ms(hub->alerts, now);
     for (size_t i = 0; i < hub->bot_count; i++)
         if (gateway_next_ms(hub->bots[i].gateway) < next)
             next = gateway_next_ms(hub->bots[i].gateway);
     next = hub->day_due_ms < next ? hub->day_due_ms : next;
+    next = webhooks_next_ms(hub) < next ? webhooks_next_ms(hub) : next;
     if (hub->stopping) {
         uv_timer_stop(&hub->timer);
         return;
@@ -344,6 +350,7 @@ static void open_handles(struct hub *hub) {
 
 static void free_all(struct hub *hub) {
     hub->store = store_close(hub->store);
+    webhooks_close(hub);
     for (size_t i = 0; i < hub->bot_count; i++) {
         gateway_free(hub->bots[i].gateway);
         while (hub->bots[i].exchanges) /* the time to finish was over */

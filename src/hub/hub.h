@@ -3,6 +3,7 @@
  *   hub.c          start, stop, the clock, the one timer
  *   hub_http.c     the table of paths
  *   hub_telegram.c the Bot API for consumers
+ *   hub_webhook.c  gives updates by POST to those who said setWebhook
  *   hub_gateway.c  carries out what the gateway engines say
  *   hub_alerts.c   the same for the alerts engine, and the API for alerts
  *   hub_silences.c the API for silences
@@ -26,6 +27,7 @@
 #include "policy/calendar.h"
 #include "policy/quota.h"
 #include "store/store.h"
+#include "wire/telegram_webhook.h"
 #include <uv.h>
 
 struct hub;
@@ -53,15 +55,19 @@ struct hub_bot {
 };
 enum exchange_kind { EXCHANGE_CALL, EXCHANGE_ALERT, EXCHANGE_OWN };
 struct press;
+struct webhook;
 /* One request to a gateway engine; its address is its number there. */
 struct exchange {
     struct exchange *next, **place; /* among those of its bot */
     enum exchange_kind kind;
     struct hub_bot *bot;
-    struct http_request *request;     /* CALL: of the consumer */
-    char *method;                     /* CALL, OWN: of the Bot API; NULL: a poll of our own */
-    struct press *press;              /* OWN: waits for the answer, or NULL */
-    int64_t alert;                    /* ALERT: its id */
+    struct http_request *request; /* CALL: of the consumer */
+    char *method;                 /* CALL, OWN: of the Bot API; NULL: a poll of our own */
+    struct press *press;          /* OWN: waits for the answer, or NULL */
+    struct webhook *webhook;      /* OWN: whose question it is, or NULL */
+    const char *done;   /* CALL: what to say when the engine has done it, or NULL: its own answer */
+    char *content_type; /* OWN: of body; NULL: JSON */
+    int64_t alert;      /* ALERT: its id */
     const struct http_answer *answer; /* while it is being handled */
     struct buffer body;               /* ALERT, OWN */
     const struct gateway_event *came; /* ALERT: while it is being handled */
@@ -128,8 +134,9 @@ struct hub {
     int64_t day_due_ms,
         reported_ms; /* hub_day.c; INT64_MAX: nothing is due; the last report's slot */
     bool counting;   /* hub_stats.c: it reads what became of alerts */
-    size_t works;    /* in other threads */
-    size_t commits;  /* handed to the store and not yet told of */
+    struct webhook *webhooks;
+    size_t works;                    /* in other threads, and updates on their way to a webhook */
+    size_t commits;                  /* handed to the store and not yet told of */
     bool draining, stopping, closed; /* one after the other */
 };
 
@@ -154,6 +161,35 @@ void hub_add_timestamp(struct buffer *ret, const char *name);
 void hub_telegram(struct hub *hub, struct http_request *request, const char *path);
 void hub_respond_error(struct http_request *request, int code, const char *description,
                        int64_t retry_after_s);
+/* A call for somebody who hears no more of it; content_type and body are those of a request. */
+void telegram_call(struct hub_bot *bot, const char *name, const char *content_type,
+                   struct slice body);
+/* {"ok":true,"result":true,"description":...} */
+void telegram_say_done(struct http_request *request, const char *description);
+/* Lets go of all that waits for a consumer, then answers true with this description (a constant).
+ */
+void telegram_drop(struct hub_bot *bot, const char *consumer, struct http_request *request,
+                   const char *description);
+
+/* hub_webhook.c */
+struct webhook_wish {
+    struct telegram_webhook to; /* no url: delete it; texts borrowed */
+    bool has_kinds, drops;      /* drops: what waits is let go */
+    uint64_t kinds;
+};
+/* Answers the request. */
+void webhook_set(struct hub_bot *bot, const char *consumer, struct http_request *request,
+                 const struct webhook_wish *wish);
+bool webhook_is_set(const struct hub_bot *bot, const char *consumer);
+void webhook_add_info(const struct hub_bot *bot, const char *consumer, size_t waiting,
+                      struct buffer *ret); /* the result of getWebhookInfo */
+void webhook_add_health(const struct hub_bot *bot, const char *consumer, struct buffer *ret);
+void webhook_restore(struct hub_bot *bot, const struct record *record);
+void webhook_updates(struct webhook *hook, struct slice answer); /* of its question */
+void webhook_refused(struct webhook *hook, const char *why);
+void webhooks_turn(struct hub *hub);
+int64_t webhooks_next_ms(const struct hub *hub); /* hub_now(); INT64_MAX: nothing is due */
+void webhooks_close(struct hub *hub);
 
 /* hub_gateway.c */
 void gateway_feed(struct hub_bot *bot, const struct gateway_event *event);

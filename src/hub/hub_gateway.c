@@ -38,6 +38,7 @@ void exchange_free(struct exchange *exchange) {
         exchange->next->place = exchange->place;
     free(exchange->method);
     free(exchange->press);
+    free(exchange->content_type);
     buffer_deinit(&exchange->body);
     free(exchange);
 }
@@ -181,11 +182,18 @@ void gateway_start_call(struct exchange *exchange) {
 static void do_answer(struct hub_bot *bot, struct gateway_command *command) {
     struct exchange *exchange = exchange_of(command->request);
     if (exchange->kind == EXCHANGE_OWN) {
+        struct webhook *webhook = exchange->webhook;
         exchange_free(exchange);
-        buttons_updates(bot, buffer_slice(&command->body));
+        if (webhook)
+            webhook_updates(webhook, buffer_slice(&command->body));
+        else
+            buttons_updates(bot, buffer_slice(&command->body));
         return;
     }
-    http_respond_json(exchange->request, 200, buffer_slice(&command->body));
+    if (exchange->done)
+        telegram_say_done(exchange->request, exchange->done);
+    else
+        http_respond_json(exchange->request, 200, buffer_slice(&command->body));
     static const char updates[] = "{\"ok\":true,\"result\":[";
     if (command->body.size > sizeof updates + 1 &&
         memcmp(command->body.data, updates, sizeof updates - 1) == 0)
@@ -195,6 +203,10 @@ static void do_answer(struct hub_bot *bot, struct gateway_command *command) {
 
 static void refuse_own(struct hub_bot *bot, struct exchange *exchange,
                        const struct gateway_command *command) {
+    if (exchange->webhook) {
+        webhook_refused(exchange->webhook, command->text);
+        return;
+    }
     log_warning("%s: %s of our own was not done: %s", bot->config->name,
                 exchange->method ? exchange->method : "reading presses", command->text);
     if (exchange->press)
@@ -242,12 +254,13 @@ static void do_send(struct hub_bot *bot, struct gateway_command *command) {
     buffer_add_text(&url, exchange->method);
     exchange->flying = true;
     if (exchange->kind == EXCHANGE_OWN) {
-        struct http_call_options own = {.method = "POST",
-                                        .url = url.data,
-                                        .body = buffer_slice(&exchange->body),
-                                        .content_type = "application/json",
-                                        .proxy = bot->config->proxy,
-                                        .total_ms_max = CALL_MS_MAX};
+        struct http_call_options own = {
+            .method = "POST",
+            .url = url.data,
+            .body = buffer_slice(&exchange->body),
+            .content_type = exchange->content_type ? exchange->content_type : "application/json",
+            .proxy = bot->config->proxy,
+            .total_ms_max = CALL_MS_MAX};
         http_call_start(bot->hub->client, &own, gateway_on_answer, exchange, NULL);
         return;
     }
@@ -272,6 +285,9 @@ static void do_pass(struct hub_bot *bot, struct gateway_command *command) {
     if (exchange->kind == EXCHANGE_OWN) {
         if (exchange->press)
             buttons_called(TAKE(exchange->press), answer->status == 200 ? &answer->body : NULL);
+        else if (answer->status != 200)
+            log_warning("%s: %s of our own was not done: HTTP %d", bot->config->name,
+                        exchange->method, answer->status);
     } else if (exchange->kind == EXCHANGE_CALL) {
         char seconds[24] = "";
         struct http_header header = {"Retry-After", seconds};

@@ -63,7 +63,8 @@ static enum level level_of_bot(struct hub *hub, const struct gateway_figures *f,
     return f->last_poll_ms ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
 }
 
-static void add_consumers(struct buffer *body, const struct gateway_figures *f, int64_t now) {
+static void add_consumers(const struct hub_bot *bot, struct buffer *body,
+                          const struct gateway_figures *f, int64_t now) {
     buffer_add_text(body, "\"consumers\":{");
     for (size_t i = 0; i < f->consumer_count; i++) {
         const struct gateway_consumer_figures *c = &f->consumers[i];
@@ -74,6 +75,7 @@ static void add_consumers(struct buffer *body, const struct gateway_figures *f, 
         add_ago(body, "last_poll_ago", now, c->seen_ms);
         buffer_add_text(body, ",");
         add_ago(body, "oldest_unconfirmed_seconds", now, c->oldest_ms);
+        webhook_add_health(bot, c->name, body);
         buffer_add_text(body, "}");
     }
     buffer_add_text(body, "}");
@@ -110,7 +112,7 @@ static void add_bot(struct hub *hub, struct hub_bot *bot, int64_t now, struct to
         (unsigned long long)f.errors, (unsigned long long)f.errors_in_row,
         (unsigned long long)f.sends, f.sends_waiting, f.in_flight, (unsigned long long)f.sends_429,
         (unsigned long long)f.sends_failed);
-    add_consumers(body, &f, now);
+    add_consumers(bot, body, &f, now);
     buffer_add_text(body, "}");
 }
 

@@ -117,6 +117,13 @@ static void get_updates(struct who *who, struct http_request *request) {
         http_respond_json(request, 200, slice_of("{\"ok\":true,\"result\":[]}"));
         return;
     }
+    if (webhook_is_set(who->bot, who->consumer)) {
+        hub_respond_error(request, 409,
+                          "Conflict: can't use getUpdates method while webhook is active; use "
+                          "deleteWebhook to delete the webhook first",
+                          -1);
+        return;
+    }
     AUTO_BUFFER struct buffer kinds = {0};
     struct exchange *exchange = exchange_new(EXCHANGE_CALL, who->bot);
     struct gateway_event event = {.on = GATEWAY_ON_ASK,
@@ -132,32 +139,43 @@ static void get_updates(struct who *who, struct http_request *request) {
     gateway_feed(who->bot, &event);
 }
 
+/* What Telegram would take and Holdfast cannot do is not passed over. */
+static bool asks_too_much(struct http_request *request) {
+    static const char *const unknown[] = {"certificate", "ip_address"};
+    AUTO_BUFFER struct buffer value = {0};
+    for (size_t i = 0; i < COUNT_OF(unknown); i++)
+        if (param(request, unknown[i], &value) && value.size > 0) {
+            AUTO_FREE char *text = text_format(
+                "Bad Request: Holdfast takes no %s for a webhook; leave it out, and name an http "
+                "address of this machine, or https with a certificate that this machine trusts",
+                unknown[i]);
+            hub_respond_error(request, 400, text, -1);
+            return true;
+        }
+    return false;
+}
+
 static void set_webhook(struct who *who, struct http_request *request) {
-    AUTO_BUFFER struct buffer url = {0};
+    AUTO_BUFFER struct buffer url = {0}, secret = {0}, most = {0}, kinds = {0};
+    struct webhook_wish wish = {.to.max_connections = WEBHOOK_CONNECTIONS_USUAL,
+                                .drops = is_true(request, "drop_pending_updates")};
+    if (asks_too_much(request))
+        return;
     if (param(request, "url", &url) && url.size > 0)
-        hub_respond_error(request, 501,
-                          "Not Implemented: Holdfast does not deliver by webhook yet; read updates "
-                          "with getUpdates (nothing was changed at Telegram)",
-                          -1);
-    else
-        http_respond_json(request, 200,
-                          slice_of("{\"ok\":true,\"result\":true,\"description\":"
-                                   "\"Webhook is already deleted\"}"));
+        wish.to.url = url.data;
+    if (param(request, "secret_token", &secret) && secret.size > 0)
+        wish.to.secret = secret.data;
+    if (param(request, "max_connections", &most) && most.size > 0 &&
+        text_to_int(most.data, 1, 100, &wish.to.max_connections) < 0)
+        wish.to.max_connections = 0;
+    wish.has_kinds = param(request, "allowed_updates", &kinds) &&
+                     telegram_read_kinds(buffer_slice(&kinds), &wish.kinds) == 0;
+    webhook_set(who->bot, who->consumer, request, &wish);
 }
 
 static void delete_webhook(struct who *who, struct http_request *request) {
-    if (is_true(request, "drop_pending_updates")) {
-        struct exchange *exchange = exchange_new(EXCHANGE_CALL, who->bot);
-        exchange->request = request;
-        gateway_start_call(exchange);
-        gateway_feed(who->bot, &(struct gateway_event){.on = GATEWAY_ON_SKIP,
-                                                       .request = (uint64_t)(uintptr_t)exchange,
-                                                       .consumer = who->consumer});
-        return;
-    }
-    http_respond_json(request, 200,
-                      slice_of("{\"ok\":true,\"result\":true,\"description\":"
-                               "\"Webhook is already deleted\"}"));
+    struct webhook_wish wish = {.drops = is_true(request, "drop_pending_updates")};
+    webhook_set(who->bot, who->consumer, request, &wish);
 }
 
 static void get_webhook_info(struct who *who, struct http_request *request) {
@@ -168,10 +186,9 @@ static void get_webhook_info(struct who *who, struct http_request *request) {
         if (strcmp(figures.consumers[i].name, who->consumer) == 0)
             waiting = figures.consumers[i].waiting;
     AUTO_BUFFER struct buffer body = {0};
-    buffer_print(&body,
-                 "{\"ok\":true,\"result\":{\"url\":\"\",\"has_custom_certificate\":false,"
-                 "\"pending_update_count\":%zu}}",
-                 waiting);
+    buffer_add_text(&body, "{\"ok\":true,\"result\":");
+    webhook_add_info(who->bot, who->consumer, waiting, &body);
+    buffer_add_text(&body, "}");
     http_respond_json(request, 200, buffer_slice(&body));
 }
 
@@ -204,6 +221,40 @@ static enum gateway_budget budget_of(const char *name) {
     if (begins(name, "send") || begins(name, "copyMessage") || begins(name, "forwardMessage"))
         return GATEWAY_MESSAGE;
     return begins(name, "edit") ? GATEWAY_EDIT : GATEWAY_FREE;
+}
+
+void telegram_call(struct hub_bot *bot, const char *name, const char *content_type,
+                   struct slice body) {
+    AUTO_BUFFER struct buffer chat = {0};
+    struct exchange *exchange = exchange_new(EXCHANGE_OWN, bot);
+    enum gateway_budget budget = budget_of(name);
+    bool has_chat = budget != GATEWAY_FREE &&
+                    telegram_body_param(content_type, body, "chat_id", &chat) && chat.data;
+    exchange->method = text_copy(name);
+    exchange->content_type = text_copy(content_type);
+    buffer_add(&exchange->body, body.data, body.size);
+    gateway_feed(bot, &(struct gateway_event){.on = GATEWAY_ON_SEND,
+                                              .request = (uint64_t)(uintptr_t)exchange,
+                                              .chat = has_chat ? telegram_chat_key(chat.data) : 0,
+                                              .priority = ALERT_MEDIUM,
+                                              .budget = budget});
+}
+
+void telegram_say_done(struct http_request *request, const char *description) {
+    AUTO_BUFFER struct buffer body = {0};
+    buffer_print(&body, "{\"ok\":true,\"result\":true,\"description\":\"%s\"}", description);
+    http_respond_json(request, 200, buffer_slice(&body));
+}
+
+void telegram_drop(struct hub_bot *bot, const char *consumer, struct http_request *request,
+                   const char *description) {
+    struct exchange *exchange = exchange_new(EXCHANGE_CALL, bot);
+    exchange->request = request;
+    exchange->done = description;
+    gateway_start_call(exchange);
+    gateway_feed(bot, &(struct gateway_event){.on = GATEWAY_ON_SKIP,
+                                              .request = (uint64_t)(uintptr_t)exchange,
+                                              .consumer = consumer});
 }
 
 static enum alert_priority priority_of(struct http_request *request, enum gateway_budget budget) {

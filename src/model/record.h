@@ -21,6 +21,8 @@ enum record_kind {
     RECORD_CHAT,          /* chat `id` became chat `offset`; replaces */
     RECORD_SILENCE,       /* `silence`; replaces the former one of its id */
     RECORD_SILENCES_DROP, /* all ended before at_ms are let go */
+    RECORD_WEBHOOK,       /* where a consumer wants its updates: body, wire/telegram_webhook.h */
+    RECORD_WEBHOOK_DROP,  /* ... nowhere any more */
     RECORD_SEEN,          /* load only: highest alert id (in id) */
     RECORD_ALERT_SEEN,    /* load only: one that came a short time ago */
     RECORD_ALERT_UNACKED, /* load only: one that waits for somebody to acknowledge it */
@@ -54,7 +56,7 @@ struct trade_record {
 struct record {
     enum record_kind kind;
     char *bot;      /* name in the config; NULL for alerts */
-    char *consumer; /* RECORD_CONSUMER, _DROP */
+    char *consumer; /* RECORD_CONSUMER, WEBHOOK, their _DROP */
     int64_t seq;    /* UPDATE: own number, growing; UPDATES_DROP; CONSUMER: confirmed up to here */
     int64_t id;     /* UPDATE: update_id; BOT: Telegram's id of the account */
     int64_t epoch;  /* UPDATE, CONSUMER, BOT: runs of growing update ids, see engine/gateway.h */
@@ -62,7 +64,7 @@ struct record {
     int64_t at_ms;  /* UPDATE: received; CONSUMER: last poll; BOT: last update; ALERTS_DROP */
     uint64_t mask;  /* UPDATE: slots of consumers that do not see it; CONSUMER: kinds it wants */
     uint32_t slot;  /* CONSUMER */
-    char *body;     /* UPDATE: raw JSON */
+    char *body;     /* UPDATE, WEBHOOK: raw JSON */
     size_t body_bytes;
     struct alert alert;         /* ALERT, ALERT_CHANGE, ALERT_ACK */
     struct silence *silence;    /* SILENCE, else NULL; owned */

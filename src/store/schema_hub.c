@@ -37,7 +37,9 @@ static const char *const migrations[] = {
     "ALTER TABLE alerts ADD COLUMN way TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE alerts ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;"
     "DROP INDEX alerts_open;"
-    "CREATE INDEX alerts_open ON alerts(way, priority, created, id, state) WHERE state<2;"};
+    "CREATE INDEX alerts_open ON alerts(way, priority, created, id, state) WHERE state<2;",
+    "CREATE TABLE webhooks(bot TEXT NOT NULL, consumer TEXT NOT NULL, body TEXT NOT NULL,"
+    "  PRIMARY KEY(bot, consumer)) WITHOUT ROWID;"};
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2, FLAG_REMINDER = 4 };
 
 enum statement {
@@ -54,6 +56,8 @@ enum statement {
     CHAT,
     SILENCE,
     SILENCES_DROP,
+    WEBHOOK,
+    WEBHOOK_DROP,
     STATEMENTS
 };
 static const char *const statements[STATEMENTS] = {
@@ -77,6 +81,8 @@ static const char *const statements[STATEMENTS] = {
     [SILENCE] = "INSERT OR REPLACE INTO silences VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
     /* The newest stays: numbers are not given again. */
     [SILENCES_DROP] = "DELETE FROM silences WHERE ends<?1 AND id<(SELECT max(id) FROM silences)",
+    [WEBHOOK] = "INSERT OR REPLACE INTO webhooks VALUES(?1,?2,?3)",
+    [WEBHOOK_DROP] = "DELETE FROM webhooks WHERE bot=?1 AND consumer=?2",
 };
 
 static void bind_alert(sqlite3_stmt *statement, const struct alert *alert) {
@@ -198,6 +204,15 @@ static int apply_silences_drop(struct sqlite_backend *self, const struct record 
     return sqlite_run(self, SILENCES_DROP);
 }
 
+static int apply_webhook(struct sqlite_backend *self, const struct record *record) {
+    enum statement which = record->kind == RECORD_WEBHOOK ? WEBHOOK : WEBHOOK_DROP;
+    sqlite_bind_text(self->prepared[which], 1, record->bot);
+    sqlite_bind_text(self->prepared[which], 2, record->consumer);
+    if (which == WEBHOOK)
+        sqlite_bind_text(self->prepared[which], 3, record->body);
+    return sqlite_run(self, which);
+}
+
 static int apply(struct sqlite_backend *self, const struct record *record) {
     must(record->kind < RECORD_SEEN); /* RECORD_SEEN is only read */
     switch (record->kind) {
@@ -224,6 +239,9 @@ static int apply(struct sqlite_backend *self, const struct record *record) {
         return apply_silence(self, record);
     case RECORD_SILENCES_DROP:
         return apply_silences_drop(self, record);
+    case RECORD_WEBHOOK:
+    case RECORD_WEBHOOK_DROP:
+        return apply_webhook(self, record);
     default:
         break;
     }
@@ -392,10 +410,19 @@ static int read_escalated(sqlite3_stmt *s, struct record *ret) {
 /* In this order: engines know a bot and its consumers before its updates. Of the alerts only what
  * was being sent; those of the dedup window, and how many wait: they are asked for in their turn.
  */
+static int read_webhook(sqlite3_stmt *row, struct record *ret) {
+    ret->bot = sqlite_text(row, 0);
+    ret->consumer = sqlite_text(row, 1);
+    ret->body = sqlite_text(row, 2);
+    ret->body_bytes = strlen(ret->body);
+    return 0;
+}
+
 static const struct sqlite_load loads[] = {
     {RECORD_BOT, "SELECT * FROM bots", read_bot},
     {RECORD_CONSUMER, "SELECT * FROM consumers ORDER BY bot, slot", read_consumer},
     {RECORD_UPDATE, "SELECT * FROM updates ORDER BY bot, seq", read_update},
+    {RECORD_WEBHOOK, "SELECT * FROM webhooks", read_webhook},
     {RECORD_CHAT, "SELECT * FROM chats", read_chat},
     {RECORD_SILENCE, "SELECT * FROM silences ORDER BY id", read_silence},
     {RECORD_SEEN, "SELECT coalesce(max(id), 0) FROM alerts", read_seen},
@@ -406,7 +433,7 @@ static const struct sqlite_load loads[] = {
     {RECORD_ALERT_SEEN,
      "SELECT * FROM (SELECT * FROM alerts ORDER BY id DESC LIMIT 100000) WHERE created>="
      "(SELECT created - 300000 FROM alerts ORDER BY id DESC LIMIT 1)"
-     " AND way='' AND (type IS NOT NULL OR dedup_key IS NOT NULL) ORDER BY id",
+     " AND origin=0 AND (type IS NOT NULL OR dedup_key IS NOT NULL) ORDER BY id",
      read_alert_record},
     {RECORD_ESCALATED,
      "SELECT way, max(origin) FROM (SELECT way, origin, flags FROM alerts WHERE way<>'' ORDER BY id"

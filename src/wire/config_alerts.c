@@ -244,6 +244,8 @@ const struct config_section reader_alerts_sections[] = {
     {"alerts", "Where alerts go.", alerts_options, COUNT_OF(alerts_options)},
     {"alerts.also.NAME", "A way out beside Telegram.", way_options, COUNT_OF(way_options)},
     {"alerts.inhibit", "A list of such rules.", rule_options, COUNT_OF(rule_options)},
+    {"alerts.inhibit.when, .mute and .until", "What an alert must fit, with * and ? as in a shell.",
+     pattern_options, COUNT_OF(pattern_options)},
     {0}};
 
 int reader_alerts(struct reader *reader, const struct yaml_node *node, void *field) {

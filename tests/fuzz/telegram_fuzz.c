@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as an answer of Telegram, as a body of a bot's request, as a list of update kinds, and
- * as an update that may be said to Holdfast itself. */
+/* Any bytes as an answer of Telegram, as a body of a bot's request, as a list of update kinds, as an
+ * update that may be said to Holdfast itself, and as where a bot wants its updates. */
 #include "base/text.h"
 #include "fuzz/fuzz.h"
 #include "wire/json_scan.h"
 #include "wire/telegram.h"
+#include "wire/telegram_press.h"
+#include "wire/telegram_webhook.h"
 
 static const char *const content_types[] = {"application/json",
                                             "application/x-www-form-urlencoded; charset=utf-8",
@@ -23,6 +25,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (size_t i = 0; i < updates.count; i++)
             must(json_is_valid(updates.list[i].raw));
         free(updates.list);
+    }
+    struct telegram_webhook webhook;
+    if (telegram_webhook_read(body, &webhook)) {
+        AUTO_BUFFER struct buffer json = {0};
+        must(!telegram_webhook_check(&webhook));
+        telegram_webhook_add(&webhook, &json);
+        telegram_webhook_deinit(&webhook);
+        must(telegram_webhook_read(buffer_slice(&json), &webhook));
+        telegram_webhook_deinit(&webhook);
     }
     struct telegram_press press;
     if (telegram_read_press(body, &press)) {
