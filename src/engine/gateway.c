@@ -241,6 +241,10 @@ const char *gateway_problem(const struct gateway *g) {
     return g->problem ? g->problem : "";
 }
 
+uint64_t gateway_old(const struct gateway *g) {
+    return g->old;
+}
+
 int64_t gateway_next_ms(const struct gateway *g) {
     if (g->closed)
         return INT64_MAX;
@@ -271,7 +275,7 @@ static void consumer_figures(const struct gateway *g, size_t slot, struct gatewa
         consumer->confirmed + 1 > g->held_first ? consumer->confirmed + 1 : g->held_first;
     for (int64_t seq = from; seq <= g->seq_last; seq++) {
         const struct held *held = gateway_held(g, seq);
-        if (held->hidden & UINT64_C(1) << slot)
+        if (held->hidden & (UINT64_C(1) << slot | HIDDEN_OLD))
             continue;
         into->oldest_ms = into->oldest_ms ? into->oldest_ms : held->received_ms;
         into->waiting++;
@@ -289,6 +293,7 @@ void gateway_figures(const struct gateway *g, struct gateway_figures *ret) {
                                     .last_poll_ms = g->last_poll_ms,
                                     .last_update_ms = g->last_update_ms,
                                     .updates = g->updates,
+                                    .old = g->old,
                                     .errors = g->errors,
                                     .errors_in_row = g->errors_in_row,
                                     .duplicates = g->duplicates,

@@ -27,7 +27,9 @@ struct gateway_options {
     bool own;        /* there is the consumer GATEWAY_OWN: it is given what people say to Holdfast
                         itself and nothing else, and others are not given that */
     bool own_reads;  /* ... and the bot is polled for it alone, too */
-    uint64_t seed;   /* of the jitter */
+    int64_t old_after_ms; /* updates that age are let go when they are so old before a consumer has
+                             confirmed them; 0: never */
+    uint64_t seed;        /* of the jitter */
     struct quota_rate rate_all, rate_chat, rate_group;
     int64_t poll_timeout_s;          /* of our long poll, 0..50 */
     size_t held_max, held_bytes_max; /* updates kept; then Telegram keeps them */
@@ -112,6 +114,7 @@ void gateway_step(struct gateway *gateway, const struct gateway_event *event, in
                   struct gateway_commands *commands);
 /* "" or a sentence with the next step; borrowed until the next step. */
 const char *gateway_problem(const struct gateway *gateway);
+uint64_t gateway_old(const struct gateway *gateway);    /* let go for their age, since the start */
 bool gateway_is_polled(const struct gateway *gateway);  /* somebody reads this bot */
 int64_t gateway_next_ms(const struct gateway *gateway); /* INT64_MAX: nothing is due */
 
@@ -128,7 +131,7 @@ struct gateway_figures {
     const char *problem;                  /* "" or a sentence with the next step */
     bool polls;                           /* somebody reads this bot */
     int64_t last_poll_ms, last_update_ms; /* 0: never */
-    uint64_t updates, errors, errors_in_row, duplicates, sends, sends_429, sends_failed;
+    uint64_t updates, old, errors, errors_in_row, duplicates, sends, sends_429, sends_failed;
     size_t held, sends_waiting, in_flight;
     int64_t oldest_ms;
     struct gateway_consumer_figures consumers[GATEWAY_CONSUMERS_MAX];

@@ -58,9 +58,17 @@ static bool enter_epoch(struct consumer *c, int64_t epoch) {
     return true;
 }
 
-uint64_t gateway_hidden_for(const struct gateway *g, const struct telegram_update *update) {
-    bool press = update->press && g->options.own;
-    uint64_t hidden = press ? HIDDEN_PRESS : 0;
+static bool is_old(const struct gateway *g, int64_t since_ms, int64_t now) {
+    return g->options.old_after_ms > 0 && now - since_ms > g->options.old_after_ms;
+}
+
+uint64_t gateway_hidden_for(struct gateway *g, const struct telegram_update *update, int64_t now) {
+    bool press = update->press && g->options.own, ages = update->ages && !press;
+    uint64_t hidden = (press ? HIDDEN_PRESS : 0) | (ages ? HIDDEN_AGES : 0);
+    if (ages && update->date_ms && is_old(g, update->date_ms, now)) { /* Telegram kept it so long */
+        hidden |= HIDDEN_OLD;
+        g->old++;
+    }
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         const struct consumer *c = &g->consumers[i];
         if (c->name && (c->skipping || !(c->kinds & update->kind_bit) || is_own(c->name) != press ||
@@ -156,7 +164,29 @@ static int64_t first_of(const struct gateway *g, const struct consumer *c) {
 }
 
 static bool is_hidden(const struct gateway *g, const struct consumer *c, const struct held *held) {
-    return (held->hidden >> (c - g->consumers)) & 1;
+    return (held->hidden >> (c - g->consumers)) & 1 || held->hidden & HIDDEN_OLD;
+}
+
+static bool is_awaited(const struct gateway *g, int64_t seq) {
+    for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++)
+        if (g->consumers[i].name && g->consumers[i].confirmed < seq &&
+            !is_hidden(g, &g->consumers[i], gateway_held(g, seq)))
+            return true;
+    return false;
+}
+
+/* They came in the order of their time. */
+static void let_old_go(struct gateway *g, int64_t now) {
+    int64_t seq = g->aged + 1 > g->held_first ? g->aged + 1 : g->held_first;
+    for (; seq <= g->seq_last && is_old(g, gateway_held(g, seq)->received_ms, now); seq++) {
+        struct held *held = gateway_held(g, seq);
+        g->aged = seq;
+        if (!(held->hidden & HIDDEN_AGES) || !is_awaited(g, seq))
+            continue;
+        held->hidden |= HIDDEN_OLD;
+        held->outdated = g->outdated = true;
+        g->old++;
+    }
 }
 
 /* What it does not see at its head is as good as confirmed. */
@@ -366,6 +396,7 @@ void gateway_on_ask(struct gateway *g, const struct gateway_event *event, int64_
     if (other_kinds)
         c->kinds = event->kinds;
     take_offset(g, c, event->offset, now);
+    let_old_go(g, now); /* what it confirms just now was not let go */
     c->seen_ms = now;
     bool is_ahead = event->offset > g->offset && event->offset != c->ahead && c->epoch == g->epoch;
     if (is_ahead)
@@ -451,6 +482,7 @@ static void catch_up(struct gateway *g, struct consumer *c, int64_t now,
 }
 
 void gateway_wake_consumers(struct gateway *g, int64_t now, struct gateway_commands *commands) {
+    let_old_go(g, now);
     for (size_t i = 0; i < GATEWAY_CONSUMERS_MAX; i++) {
         struct consumer *c = &g->consumers[i];
         if (!c->name)

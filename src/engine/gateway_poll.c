@@ -264,7 +264,7 @@ static bool is_repeat(const struct gateway *g, int64_t id, int64_t now) {
 static void take_update(struct gateway *g, const struct telegram_update *update, int64_t now) {
     if (update->id < g->offset)
         g->epoch++;
-    uint64_t hidden = gateway_hidden_for(g, update);
+    uint64_t hidden = gateway_hidden_for(g, update, now);
     struct held *held = hold(g, update->raw.data, update->raw.size);
     held->id = update->id;
     held->epoch = g->epoch;

@@ -4,7 +4,10 @@
 #include "engine/gateway.h"
 
 enum { RECENT_IDS = 1024, CHAT_BUCKETS = 1024 };
-#define HIDDEN_PRESS (UINT64_C(1) << 63) /* in `hidden`, beside the slots: it is a press */
+/* In `hidden`, beside the slots: it is a press; it may be let go when it is old; it was. */
+#define HIDDEN_PRESS (UINT64_C(1) << 63)
+#define HIDDEN_AGES (UINT64_C(1) << 62)
+#define HIDDEN_OLD (UINT64_C(1) << 61)
 #define DAY_MS INT64_C(86400000)
 
 enum poller_state {
@@ -102,7 +105,8 @@ struct gateway {
     uint32_t chats_429;
     int64_t send_next; /* when dispatch() has something to do */
 
-    uint64_t updates, errors, duplicates, sends, sends_429, sends_failed;
+    int64_t aged; /* seq: up to here it was looked at for its age */
+    uint64_t updates, old, errors, duplicates, sends, sends_429, sends_failed;
 };
 
 struct gateway_command *gateway_add(struct gateway_commands *commands, enum gateway_do what);
@@ -142,7 +146,7 @@ void gateway_start_consumers(struct gateway *g, int64_t now, struct gateway_comm
 struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
 uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */
 /* A bit for each consumer that is not to see this new update. */
-uint64_t gateway_hidden_for(const struct gateway *g, const struct telegram_update *update);
+uint64_t gateway_hidden_for(struct gateway *g, const struct telegram_update *update, int64_t now);
 
 /* gateway_send.c */
 void gateway_on_send(struct gateway *g, const struct gateway_event *event, int64_t now,

@@ -154,6 +154,59 @@ static void test_a_refused_declaration_goes_with_the_updates(void **state) {
     end(&b);
 }
 
+/* Of a bot that was away for an hour only what does not age is given: a payment, not the words. */
+static void test_what_is_old_is_let_go(void **state) {
+    struct bench b;
+    struct gateway_figures figures;
+    begin(&b);
+    b.options.old_after_ms = 300000;
+    gateway_free(b.gateway);
+    b.gateway = gateway_new(&b.options);
+    gateway_declare(b.gateway, "bot");
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_START});
+    stored(&b, persist(&b), 0);
+    feed(&b, (struct gateway_event){.on = GATEWAY_ON_UNHOOKED});
+    struct telegram_update list[] = {update(10, "{OLD}"), update(11, "{NEW}"), update(12, "{PAY}"),
+                                     update(13, "{PRESS}")};
+    list[0].ages = list[1].ages = list[3].ages = true;
+    list[0].date_ms = b.now - 300001; /* Telegram kept it so long */
+    list[1].date_ms = b.now - 299999;
+    list[2].date_ms = 1000;
+    feed(&b, polled(list, 4));
+    stored(&b, persist(&b), 0);
+    ask(&b, 1, 0, 0);
+    assert_answer(&b, 1, "{\"ok\":true,\"result\":[{NEW},\n{PAY},\n{PRESS}]}");
+    gateway_figures(b.gateway, &figures);
+    assert_int_equal(figures.old, 1);
+    b.now += 300000;
+    ask(&b, 2, 0, 0); /* it was away, but not for too long */
+    assert_answer(&b, 2, "{\"ok\":true,\"result\":[{NEW},\n{PAY},\n{PRESS}]}");
+    b.now += 1;
+    ask(&b, 3, 12, 0); /* what it confirms with the same question was no loss */
+    assert_int_equal(must_find(&b, GATEWAY_DO_PERSIST)->records.list[0].seq, 2);
+    uint64_t ticket = persist(&b);
+    gateway_figures(b.gateway, &figures);
+    assert_int_equal(figures.old, 2); /* the press */
+    assert_int_equal(figures.consumers[0].waiting, 1);
+    stored(&b, ticket, 0);
+    assert_answer(&b, 3, "{\"ok\":true,\"result\":[{PAY}]}");
+    end(&b);
+}
+
+static void test_nothing_ages_unless_it_is_wished(void **state) {
+    struct bench b;
+    begin_polling(&b);
+    struct telegram_update list[] = {update(10, "{A}")};
+    list[0].ages = true;
+    list[0].date_ms = 1000;
+    feed(&b, polled(list, 1));
+    stored(&b, persist(&b), 0);
+    b.now += INT64_C(6) * 86400000;
+    ask(&b, 1, 0, 0);
+    assert_answer(&b, 1, "{\"ok\":true,\"result\":[{A}]}");
+    end(&b);
+}
+
 /* The hub is killed after a bot was given an update and before the update is on disk: Telegram
  * gives it again, and the bot, which asks for the next one, does not see it twice. */
 static void test_given_before_a_crash_is_not_given_again(void **state) {
@@ -1026,6 +1079,8 @@ int main(void) {
         cmocka_unit_test(test_confirmed_number_is_not_used_again),
         cmocka_unit_test(test_reused_slot_hides_nothing),
         cmocka_unit_test(test_presses_go_to_our_own_consumer_alone),
+        cmocka_unit_test(test_what_is_old_is_let_go),
+        cmocka_unit_test(test_nothing_ages_unless_it_is_wished),
         cmocka_unit_test(test_offsets_as_the_api_has_them),
         cmocka_unit_test(test_second_poller_ends_the_first),
         cmocka_unit_test(test_gone_poll_takes_nothing_along),

@@ -54,6 +54,7 @@ static void make_bot(struct hub *hub, struct hub_bot *bot, const struct bot_conf
     options.bot = config->name;
     options.account = config->token.value ? strtoll(config->token.value, NULL, 10) : 0;
     options.seed = hub->seed ^ (uint64_t)(uintptr_t)bot;
+    options.old_after_ms = config->old_after_ms;
     options.rate_all = rate_or(options.rate_all, asked->sends_per_second);
     options.rate_chat = rate_or(options.rate_chat, asked->chat_sends_per_second);
     options.rate_group = rate_or(options.rate_group, asked->group_sends_per_minute);

@@ -46,6 +46,7 @@ struct hub_bot {
     struct exchange *exchanges; /* all that are under way */
     char *problem;              /* as it was logged last */
     bool link_down;             /* the last poll failed */
+    uint64_t old_told;          /* updates let go for their age, as it was logged last */
     struct {                    /* hub_buttons.c */
         int64_t offset;         /* what was said up to here is done */
         int64_t due_ms;         /* when the next may be asked for, 0: not now */

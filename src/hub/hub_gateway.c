@@ -334,12 +334,22 @@ static void log_problem(struct hub_bot *bot) {
     bot->problem = text_copy(problem);
 }
 
+static void log_old(struct hub_bot *bot) {
+    uint64_t old = gateway_old(bot->gateway);
+    if (old == bot->old_told)
+        return;
+    log_info("gateway %s: %llu updates were older than bots.%s.old_after and were let go",
+             bot->config->name, (unsigned long long)(old - bot->old_told), bot->config->name);
+    bot->old_told = old;
+}
+
 void gateway_feed(struct hub_bot *bot, const struct gateway_event *event) {
     struct gateway_commands commands = {0};
     gateway_step(bot->gateway, event, hub_now(bot->hub), &commands);
     for (size_t i = 0; i < commands.count; i++)
         carriers[commands.list[i].what](bot, &commands.list[i]);
     gateway_commands_deinit(&commands);
+    log_old(bot);
     if (event->on == GATEWAY_ON_POLLED || event->on == GATEWAY_ON_UNHOOKED ||
         event->on == GATEWAY_ON_STORED)
         log_problem(bot);

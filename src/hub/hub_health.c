@@ -105,11 +105,12 @@ static void add_bot(struct hub *hub, struct hub_bot *bot, int64_t now, struct to
     add_ago(body, "oldest_unconfirmed_seconds", now, f.oldest_ms);
     buffer_print(
         body,
-        ",\"updates\":%llu,\"duplicates\":%llu,\"updates_held\":%zu,\"errors\":%llu,"
+        ",\"updates\":%llu,\"updates_old\":%llu,\"duplicates\":%llu,\"updates_held\":%zu,"
+        "\"errors\":%llu,"
         "\"errors_in_row\":%llu,\"sends\":%llu,\"sends_waiting\":%zu,\"sends_in_flight\":%zu,"
         "\"sends_429\":%llu,\"sends_failed\":%llu,",
-        (unsigned long long)f.updates, (unsigned long long)f.duplicates, f.held,
-        (unsigned long long)f.errors, (unsigned long long)f.errors_in_row,
+        (unsigned long long)f.updates, (unsigned long long)f.old, (unsigned long long)f.duplicates,
+        f.held, (unsigned long long)f.errors, (unsigned long long)f.errors_in_row,
         (unsigned long long)f.sends, f.sends_waiting, f.in_flight, (unsigned long long)f.sends_429,
         (unsigned long long)f.sends_failed);
     add_consumers(bot, body, &f, now);

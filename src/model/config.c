@@ -195,7 +195,8 @@ static bool bot_same(const struct bot_config *a, const struct bot_config *b) {
            a->owner == b->owner && a->admin_count == b->admin_count &&
            (a->admin_count == 0 ||
             memcmp(a->admins, b->admins, a->admin_count * sizeof *a->admins) == 0) &&
-           text_same(a->api_url, b->api_url) && text_same(a->proxy, b->proxy);
+           text_same(a->api_url, b->api_url) && text_same(a->proxy, b->proxy) &&
+           a->old_after_ms == b->old_after_ms;
 }
 
 static bool consumers_same(const struct config *a, const struct config *b) {

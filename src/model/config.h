@@ -118,8 +118,9 @@ struct bot_config {
     int64_t owner;   /* Telegram user id; 0 = not set */
     int64_t *admins; /* user ids */
     size_t admin_count;
-    char *api_url; /* "https://api.telegram.org" unless set; no slash at the end */
-    char *proxy;   /* curl syntax, NULL = none */
+    char *api_url;        /* "https://api.telegram.org" unless set; no slash at the end */
+    char *proxy;          /* curl syntax, NULL = none */
+    int64_t old_after_ms; /* words and presses older than this are let go; 0: never */
 };
 
 struct http_config {

@@ -24,6 +24,9 @@ struct telegram_update { /* borrowed from the answer that it came in */
     struct slice raw;  /* the JSON object as Telegram wrote it */
     uint64_t kind_bit; /* one bit */
     bool press;        /* said to Holdfast itself, see wire/telegram_press.h */
+    bool ages;         /* words, presses, inline queries: who did it wants no late answer; not so
+                          payments, members, and kinds that are not known */
+    int64_t date_ms;   /* when it was written or changed; 0: it does not say */
 };
 
 /* Sets of update kinds. Kinds that this version does not know are TELEGRAM_KIND_OTHER. */

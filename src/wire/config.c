@@ -77,6 +77,10 @@ static const struct reader_option bot_options[] = {
     {{"proxy", OPTION_TEXT, BOT(proxy), NULL, 0, 0, NULL,
       "A proxy on the way, http://host:port or socks5h://host:port."},
      NULL},
+    {{"old_after", OPTION_DURATION, BOT(old_after_ms), "0s", 0, 7 * INT64_C(86400000), NULL,
+      "Messages, presses and inline queries that are older before the bot has confirmed them are "
+      "let go; payments and changes of members never are. 0s: all come, however old."},
+     NULL},
 };
 
 #define HEARTBEAT(field) offsetof(struct heartbeat_config, field)

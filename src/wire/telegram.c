@@ -80,6 +80,21 @@ void telegram_read_answer(int status, struct slice body, struct telegram_answer 
     ret->class = class_of(ret);
 }
 
+static void read_age(struct slice kind, struct slice value, struct telegram_update *ret) {
+    static const char *const messages[] = {"message", "edited_message", "channel_post",
+                                           "edited_channel_post"};
+    static const char *const others[] = {"callback_query", "inline_query", "chosen_inline_result"};
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        ret->ages = ret->ages || slice_is(kind, others[i]);
+    for (size_t i = 0; i < COUNT_OF(messages); i++)
+        if (slice_is(kind, messages[i])) {
+            int64_t date_s = int_member(value, "edit_date", int_member(value, "date", 0));
+            ret->ages = json_member(value, "successful_payment").size == 0 &&
+                        json_member(value, "refunded_payment").size == 0;
+            ret->date_ms = date_s > 0 && date_s <= UINT32_MAX ? date_s * 1000 : 0;
+        }
+}
+
 static int read_update(struct slice raw, struct telegram_update *ret) {
     struct json_walk walk;
     struct slice key, value;
@@ -93,6 +108,7 @@ static int read_update(struct slice raw, struct telegram_update *ret) {
             has_id = json_to_int(value, &ret->id) == 0 && ret->id > 0 && ret->id <= INT32_MAX;
         } else if (!has_kind) {
             ret->kind_bit = telegram_kind_bit(key);
+            read_age(key, value, ret);
             has_kind = true;
         }
     }

@@ -255,6 +255,34 @@ static void test_presses(void **state) {
     assert_false(telegram_read_press(slice_of(nobody), &press));
 }
 
+static void test_what_ages(void **state) {
+    static const struct {
+        const char *update;
+        bool ages;
+        int64_t date_ms;
+    } cases[] = {
+        {"\"message\":{\"date\":1700000000,\"text\":\"x\"}", true, 1700000000000},
+        {"\"edited_message\":{\"date\":17,\"edit_date\":18}", true, 18000},
+        {"\"message\":{\"date\":\"x\"}", true, 0},
+        {"\"message\":{\"date\":-5}", true, 0},
+        {"\"message\":{\"date\":17,\"successful_payment\":{}}", false, 17000},
+        {"\"callback_query\":{\"id\":\"1\"}", true, 0},
+        {"\"inline_query\":{}", true, 0},
+        {"\"pre_checkout_query\":{}", false, 0},
+        {"\"chat_member\":{\"date\":17}", false, 0},
+        {"\"something_new\":{\"date\":17}", false, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_BUFFER struct buffer body = {0};
+        struct telegram_updates updates;
+        buffer_print(&body, "{\"ok\":true,\"result\":[{\"update_id\":1,%s}]}", cases[i].update);
+        assert_int_equal(telegram_read_updates(buffer_slice(&body), &updates), 0);
+        if (updates.list[0].ages != cases[i].ages || updates.list[0].date_ms != cases[i].date_ms)
+            fail_msg("%s", cases[i].update);
+        free(updates.list);
+    }
+}
+
 static void test_buttons(void **state) {
     AUTO_BUFFER struct buffer message = {0};
     struct alert alert = {.priority = ALERT_CRITICAL, .text = (char *)"down"};
@@ -306,6 +334,7 @@ int main(void) {
         cmocka_unit_test(test_alert_messages),
         cmocka_unit_test(test_many_alerts_as_one_message),
         cmocka_unit_test(test_presses),
+        cmocka_unit_test(test_what_ages),
         cmocka_unit_test(test_buttons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

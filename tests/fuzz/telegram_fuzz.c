@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as an answer of Telegram, as a body of a bot's request, as a list of update kinds, as an
- * update that may be said to Holdfast itself, and as where a bot wants its updates. */
+/* Any bytes as an answer of Telegram, as a body of a bot's request, as a list of update kinds, as
+ * an update that may be said to Holdfast itself, and as where a bot wants its updates. */
 #include "base/text.h"
 #include "fuzz/fuzz.h"
 #include "wire/json_scan.h"

@@ -173,6 +173,20 @@ class Gateway(HubCase):
         calls = self.get(self.url("sim", "/sim/calls?after=0")).json["calls"][before:]
         self.assertEqual([c for c in calls if c["method"].lower() != "getupdates"], [])
 
+    def test_what_is_older_than_wished_is_let_go(self):
+        token = {"token": TOKEN, "api_url": self.url("sim", "")}
+        _, hub = self.start_both(bots={"main": token})
+        self.updates()
+        hub.kill()
+        self.say("long ago")
+        time.sleep(2.1)
+        self.post(self.url("sim", "/sim/clock"), {"advance_ms": 60000})  # whatever this machine's pace
+        self.say("just now")
+        self.start_hub(bots={"main": {**token, "old_after": "1s"}})
+        self.assertEqual([u["message"]["text"] for u in self.updates(timeout=10)], ["just now"])
+        health = self.bot_health()
+        self.assertEqual((health["updates_old"], health["consumers"]["default"]["updates_waiting"]), (1, 1))
+
     def test_429_is_waited_out_for_the_caller(self):
         self.start_both()
         self.fault("429", "sendMessage", retry_after=1)
