@@ -40,6 +40,10 @@ PATIENCE_SECONDS = 20.0
 # Reports of sanitizers, and of must() in our own programs.
 FAULT_MARKS = (b"Sanitizer", b"runtime error: ", b"holdfast: bug: ")
 
+# A shell's background job ignores SIGINT, and so would all that is started here.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def build_folder():
     named = os.environ.get("HOLDFAST_BUILD")

@@ -48,6 +48,8 @@ class PageCase(trader.TraderCase):
         self.page.wait(clicked, f"no {css} {label!r} to click", harness.PATIENCE_SECONDS)
 
     def write(self, text):
+        self.page.wait(lambda: self.page.run("return document.querySelector('#input')?.offsetWidth"),
+                       "no place to write", harness.PATIENCE_SECONDS)
         self.page.type(self.page.find("#input"), text + "\ue007")  # Enter
 
     def wait_bot(self, text):
