@@ -276,12 +276,9 @@ static void settle_items(struct alerts *a, const struct intake *intake, bool kep
 
 void alerts_refuse_unkept(struct alerts *a, uint64_t request, int r,
                           struct alerts_commands *commands) {
-    const char *why =
-        r == -ENOSPC ? "the disk of the data folder is full; nothing was accepted. Free space and "
-                       "send again"
-                     : "the store could not write; nothing was accepted. Send again, and see the "
-                       "hub's log";
-    alerts_refuse(a, request, r == -ENOSPC ? 507 : 503, text_copy(why), RETRY_AFTER_S, commands);
+    alerts_refuse(a, request, r == -ENOSPC ? 507 : 503,
+                  text_format("nothing was accepted: %s, and send again", record_unkept_why(r)),
+                  RETRY_AFTER_S, commands);
 }
 
 void alerts_accept(uint64_t request, int64_t *ids, size_t count, struct alerts_commands *commands) {

@@ -820,7 +820,7 @@ static struct MHD_Daemon *daemon_start(struct http_server *server, int fd,
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > SPARE_DESCRIPTORS &&
         most > files.rlim_cur - SPARE_DESCRIPTORS)
         most = files.rlim_cur - SPARE_DESCRIPTORS;
-    server->connections_max = connections_max < most - most / 4 ? connections_max : most - most / 4;
+    server->connections_max = connections_max + BACKLOG <= most ? connections_max : most - most / 4;
     unsigned idle_s = ((options->idle_ms_max ? options->idle_ms_max : 75000) + 999) / 1000;
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
                             on_access, server, MHD_OPTION_LISTEN_SOCKET, fd,
