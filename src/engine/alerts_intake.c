@@ -210,9 +210,11 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
     const struct alert *from = &event->list[0];
     struct intake *intake;
     if (!alerts_way(a, from->way)) {
-        alerts_refuse(a, event->request, 409,
-                      text_format("the way out '%s' is no longer in the config", from->way), -1,
-                      commands);
+        alerts_refuse(
+            a, event->request, 409,
+            text_format("the way out '%s' is no longer in the config; add it to alerts.also again",
+                        from->way),
+            -1, commands);
         return;
     }
     if (from->state < ALERT_DELIVERED || alerts_item(a, from->id)) {
