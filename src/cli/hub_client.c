@@ -15,7 +15,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { PORT_USUAL = 8001, ANSWER_MS_MAX = 20000, ANSWER_BYTES_MAX = 64 << 20 };
+enum {
+    PORT_USUAL = 8001,
+    ANSWER_MS_MAX = 40000 /* the hub's store waits 30 s for a lock */,
+    ANSWER_BYTES_MAX = 64 << 20
+};
 
 /* ---- whom to ask ---- */
 

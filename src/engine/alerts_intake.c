@@ -210,9 +210,11 @@ void alerts_on_replay(struct alerts *a, const struct alerts_event *event, int64_
     const struct alert *from = &event->list[0];
     struct intake *intake;
     if (!alerts_way(a, from->way)) {
-        alerts_refuse(a, event->request, 409,
-                      text_format("the way out '%s' is no longer in the config", from->way), -1,
-                      commands);
+        alerts_refuse(
+            a, event->request, 409,
+            text_format("the way out '%s' is no longer in the config; add it to alerts.also again",
+                        from->way),
+            -1, commands);
         return;
     }
     if (from->state < ALERT_DELIVERED || alerts_item(a, from->id)) {
@@ -276,12 +278,9 @@ static void settle_items(struct alerts *a, const struct intake *intake, bool kep
 
 void alerts_refuse_unkept(struct alerts *a, uint64_t request, int r,
                           struct alerts_commands *commands) {
-    const char *why =
-        r == -ENOSPC ? "the disk of the data folder is full; nothing was accepted. Free space and "
-                       "send again"
-                     : "the store could not write; nothing was accepted. Send again, and see the "
-                       "hub's log";
-    alerts_refuse(a, request, r == -ENOSPC ? 507 : 503, text_copy(why), RETRY_AFTER_S, commands);
+    alerts_refuse(a, request, r == -ENOSPC ? 507 : 503,
+                  text_format("nothing was accepted: %s, and send again", record_unkept_why(r)),
+                  RETRY_AFTER_S, commands);
 }
 
 void alerts_accept(uint64_t request, int64_t *ids, size_t count, struct alerts_commands *commands) {

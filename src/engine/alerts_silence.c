@@ -65,8 +65,9 @@ void alerts_on_unsilence(struct alerts *a, const struct alerts_event *event, int
                          struct alerts_commands *commands) {
     const struct silence *known = find(a, event->id);
     if (!known) {
-        alerts_refuse(a, event->request, 404, text_copy("there is no silence with this id"), -1,
-                      commands);
+        alerts_refuse(a, event->request, 404,
+                      text_copy("there is no silence with this id; GET /v1/silences lists them"),
+                      -1, commands);
         return;
     }
     struct silence silence = *known;

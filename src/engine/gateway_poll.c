@@ -314,10 +314,9 @@ bool gateway_on_stored_updates(struct gateway *g, const struct gateway_event *ev
     if (event->r < 0) {
         g->unsaved = true;
         gateway_set_problem(g, 508,
-                            text_format("updates of bot %s cannot be kept (%s); Telegram "
-                                        "keeps them. Free space on the disk of the data "
-                                        "folder",
-                                        g->options.bot, event->description));
+                            text_format("updates of bot %s cannot be kept here, Telegram keeps "
+                                        "them: %s",
+                                        g->options.bot, record_unkept_why(event->r)));
         wait_until(g, now + STORE_RETRY_MS);
         return true;
     }

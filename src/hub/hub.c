@@ -125,9 +125,24 @@ static void declare_consumers(struct hub *hub) {
     }
 }
 
+/* A change for better or worse is logged once. */
+static void log_store(struct hub *hub) {
+    struct store_figures figures;
+    store_figures(hub->store, &figures);
+    if (figures.last_error == hub->store_error)
+        return;
+    hub->store_error = figures.last_error;
+    if (figures.last_error)
+        log_warning("store: %s (%s)", record_unkept_why(figures.last_error),
+                    strerror(-figures.last_error));
+    else
+        log_info("store: writing works again");
+}
+
 static void on_store(uv_poll_t *handle, int status, int events) {
     struct hub *hub = handle->data;
     store_collect(hub->store);
+    log_store(hub);
 }
 
 static void open_store(struct hub *hub) {

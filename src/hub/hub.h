@@ -106,6 +106,7 @@ struct hub {
     int64_t started_ms, wall_offset_ms;
     uint64_t seed;
     struct store *store;
+    int store_error; /* of its last commit, as it was logged */
     uv_poll_t store_poll;
     struct http_client *client;
     struct http_server *server;
@@ -156,6 +157,7 @@ void hub_on_refuse(void *context, struct http_request *request);    /* the hub i
 bool hub_may_change(struct hub *hub, struct http_request *request); /* false: it was answered */
 void hub_problem(struct http_request *request, int status, const char *title, const char *detail,
                  int64_t retry_after_s);
+void hub_refuse_unread(struct http_request *request, int r); /* the store cannot be read */
 void hub_add_timestamp(struct buffer *ret, const char *name);
 
 /* hub_telegram.c: /telegram/... */

@@ -7,7 +7,13 @@
 #include "wire/json_scan.h"
 #include "wire/telegram.h"
 
-enum { BODY_BYTES_MAX = 4 << 20, PAGE_MAX = 500, PAGE_USUAL = 50, SEND_MS_MAX = 60000 };
+enum {
+    BODY_BYTES_MAX = 4 << 20,
+    PAGE_MAX = 500,
+    PAGE_USUAL = 50,
+    SEND_MS_MAX = 60000,
+    ANSWER_BYTES_MAX = 1 << 20
+};
 
 struct alerts_ticket {
     struct hub *hub;
@@ -187,7 +193,8 @@ static void do_send(struct hub *hub, struct alerts_command *command) {
                                         .body = buffer_slice(&body),
                                         .content_type = "application/json",
                                         .proxy = bot->config->proxy,
-                                        .total_ms_max = SEND_MS_MAX};
+                                        .total_ms_max = SEND_MS_MAX,
+                                        .answer_bytes_max = ANSWER_BYTES_MAX};
     http_call_start(hub->client, &options, gateway_on_answer, *slot, NULL);
 }
 
@@ -385,7 +392,7 @@ static void on_found(void *context, int r, const struct alert *alerts, size_t co
     wait->hub->commits--;
     AUTO_BUFFER struct buffer body = {0};
     if (r < 0) {
-        hub_problem(wait->request, 503, "Service Unavailable", "the store cannot be read now", 5);
+        hub_refuse_unread(wait->request, r);
     } else if (wait->one && count == 0) {
         hub_problem(wait->request, 404, "Not Found",
                     "there is no alert with this id; ended ones are kept for 30 days", -1);

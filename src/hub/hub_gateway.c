@@ -12,6 +12,7 @@ enum {
     POLL_EXTRA_MS = 10000,
     UPLOAD_MS_MAX = 300000,
     UPLOAD_BYTES = 1 << 20,
+    ANSWER_BYTES_MAX = 16 << 20, /* of a method; files are larger */
     RETRY_AFTER_S_MAX = 86400
 };
 
@@ -119,7 +120,8 @@ static void call_for_us(struct hub_bot *bot, const char *method, const struct bu
                                         .body = buffer_slice(body),
                                         .content_type = "application/json",
                                         .proxy = bot->config->proxy,
-                                        .total_ms_max = total_ms};
+                                        .total_ms_max = total_ms,
+                                        .answer_bytes_max = ANSWER_BYTES_MAX};
     http_call_start(bot->hub->client, &options, answered, bot, &bot->poll);
 }
 
@@ -154,10 +156,11 @@ void gateway_stop_polls(struct hub *hub) {
 static void on_stored(void *context, int r) {
     struct ticket *ticket = context;
     ticket->bot->hub->commits--;
-    gateway_feed(ticket->bot, &(struct gateway_event){.on = GATEWAY_ON_STORED,
-                                                      .ticket = ticket->number,
-                                                      .r = r,
-                                                      .description = r < 0 ? strerror(-r) : ""});
+    gateway_feed(ticket->bot,
+                 &(struct gateway_event){.on = GATEWAY_ON_STORED,
+                                         .ticket = ticket->number,
+                                         .r = r,
+                                         .description = r < 0 ? record_unkept_why(r) : ""});
     free(ticket);
 }
 
@@ -260,7 +263,8 @@ static void do_send(struct hub_bot *bot, struct gateway_command *command) {
             .body = buffer_slice(&exchange->body),
             .content_type = exchange->content_type ? exchange->content_type : "application/json",
             .proxy = bot->config->proxy,
-            .total_ms_max = CALL_MS_MAX};
+            .total_ms_max = CALL_MS_MAX,
+            .answer_bytes_max = ANSWER_BYTES_MAX};
         http_call_start(bot->hub->client, &own, gateway_on_answer, exchange, NULL);
         return;
     }
@@ -274,7 +278,8 @@ static void do_send(struct hub_bot *bot, struct gateway_command *command) {
         .body = body,
         .content_type = http_request_header(request, "Content-Type"),
         .proxy = bot->config->proxy,
-        .total_ms_max = body.size > UPLOAD_BYTES ? UPLOAD_MS_MAX : CALL_MS_MAX};
+        .total_ms_max = body.size > UPLOAD_BYTES ? UPLOAD_MS_MAX : CALL_MS_MAX,
+        .answer_bytes_max = ANSWER_BYTES_MAX};
     http_call_start(bot->hub->client, &options, gateway_on_answer, exchange, NULL);
 }
 

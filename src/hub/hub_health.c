@@ -214,7 +214,7 @@ static void add_store(struct hub *hub, struct totals *totals, struct buffer *bod
                  "\"waiting\":%zu,\"last_commit_ms\":%lld,",
                  name_of(level), (unsigned long long)f.commits, (unsigned long long)f.records,
                  (unsigned long long)f.failures, f.waiting, (long long)f.commit_ms_last);
-    add_text(body, "problem", f.last_error ? strerror(-f.last_error) : "");
+    add_text(body, "problem", f.last_error ? record_unkept_why(f.last_error) : "");
     buffer_add_text(body, "}");
 }
 

@@ -38,6 +38,12 @@ void hub_problem(struct http_request *request, int status, const char *title, co
                                                   .header_count = 1});
 }
 
+void hub_refuse_unread(struct http_request *request, int r) {
+    AUTO_FREE char *detail =
+        text_format("the store cannot be read now: %s, and ask again", record_unkept_why(r));
+    hub_problem(request, 503, "Service Unavailable", detail, 5);
+}
+
 static bool is_loopback(const struct hub *hub) {
     return strncmp(hub->config->http.host, "127.", 4) == 0 ||
            strcmp(hub->config->http.host, "::1") == 0;
@@ -61,7 +67,9 @@ bool hub_may_change(struct hub *hub, struct http_request *request) {
         return true;
     int64_t wait_ms = quota_wait_ms(&hub->wrong_tokens, &wrong_token_rate, hub_now(hub), 0);
     if (wait_ms > 0) {
-        hub_problem(request, 429, "Too Many Requests", "too many wrong tokens; wait",
+        hub_problem(request, 429, "Too Many Requests",
+                    "too many wrong tokens; wait as Retry-After says, and send the token of "
+                    "http.token in the config",
                     (wait_ms + 999) / 1000);
         return false;
     }
@@ -145,9 +153,10 @@ static void route(struct hub *hub, struct http_request *request, const char *pat
     if (allowed[0])
         wrong_method(request, allowed);
     else
-        hub_problem(
-            request, 404, "Not Found",
-            "known are /, /ping, /health, /restart, /v1/alerts and /telegram/bot<name>/METHOD", -1);
+        hub_problem(request, 404, "Not Found",
+                    "known are /, /ping, /health, /restart, /v1/alerts, /v1/silences and "
+                    "/telegram/bot<name>/METHOD",
+                    -1);
 }
 
 /* Libraries join their root and "/bot" each in their own way: one doubles the slash behind

@@ -255,7 +255,8 @@ static void ask_restart(struct hub *hub, struct http_request *request, const cha
         json_add_text(&question, slice_of(rest));
         buffer_add_text(&question, "]");
     } else if (!add_all_services(hub->config, &question)) {
-        hub_problem(request, 404, "Not Found", "the config has no services to restart", -1);
+        hub_problem(request, 404, "Not Found",
+                    "the config has no services to restart; add one under services", -1);
         return;
     }
     struct restart_wait *wait = memory_new(sizeof *wait);
@@ -294,7 +295,8 @@ void hub_post_restart(struct hub *hub, struct http_request *request, const char 
     if (!hub_may_change(hub, request))
         return;
     if (rest[0] && !config_service(hub->config, rest))
-        hub_problem(request, 404, "Not Found", "the config has no service of this name", -1);
+        hub_problem(request, 404, "Not Found",
+                    "the config has no service of this name; `holdfast status` lists them", -1);
     else if (!hub->keeper.connected)
         hub_problem(request, 503, "Service Unavailable",
                     "the keeper cannot be reached; start it with holdfast up", 5);

@@ -11,7 +11,8 @@ static void begin(struct hub *hub, struct http_request *request) {
     struct silence silence;
     struct slice body = http_request_body(request);
     if (body.size > BODY_BYTES_MAX) {
-        hub_problem(request, 413, "Content Too Large", "a silence is a few words", -1);
+        hub_problem(request, 413, "Content Too Large",
+                    "a silence is a few words; send at most 64 KiB", -1);
         return;
     }
     if (silence_read(body, hub_now(hub), &silence, &error) != 0) {

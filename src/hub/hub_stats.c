@@ -86,7 +86,7 @@ static void on_page(void *context, int r, const struct alert *alerts, size_t cou
         return;
     }
     if (r < 0)
-        hub_problem(job->request, 503, "Service Unavailable", "the store cannot be read now", 5);
+        hub_refuse_unread(job->request, r);
     else if (job->too_many)
         hub_problem(job->request, 400, "Bad Request",
                     "this would be more than 2000 rows: ask for a shorter time (for), longer "

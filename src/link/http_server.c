@@ -10,6 +10,9 @@
  * together with the last bytes is noticed only when a deadline passes. The deadlines are needed for
  * that too.
  *
+ * What is due at once takes the idle handle, not the timer: a timer that is set to now inside its
+ * own callback fires again in the same turn of the loop, before anything else is looked at.
+ *
  * The library's timeout is silence only. Against drip feeding each connection stands in at most one
  * deadline queue; all members of a queue wait equally long, so the first is always the earliest. */
 #include "link/http_server.h"
@@ -20,6 +23,7 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <signal.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,6 +36,8 @@ enum {
     LINGER_MS_MAX = 2000,     /* after a refusal: reading on, so that the client sees the answer */
     ANSWER_MS_MAX = 600000,   /* a client that takes longer to read its answer is cut */
     BODY_BYTES_FIRST = 65536, /* reserved at once for a body; a promise of more costs nothing yet */
+    ANSWERS_BYTES_MAX = 256 << 20, /* given and not yet taken, of all together */
+    STALL_MS_MAX = 1000,           /* of turns that bring nothing, before who causes it goes */
 };
 enum deadline { DEADLINE_REQUEST, DEADLINE_NEXT, DEADLINE_LINGER, DEADLINE_ANSWER, DEADLINE_COUNT };
 enum request_state {
@@ -48,6 +54,7 @@ struct connection {
     struct deadlines *queue; /* NULL: no deadline */
     int64_t due_ms;
     int fd;
+    bool cut; /* shut down, not yet closed by the library */
     struct http_request
         *request; /* between its URL and its end; the library may forget to end it */
 };
@@ -72,6 +79,9 @@ struct http_request {
     bool query_read;
     struct buffer body;
     struct MHD_Response *response;
+    size_t answer_bytes;
+    bool chunked;
+    int64_t heard_ms; /* when the last piece of its body came */
     int status;
     bool reset;
     void (*gone)(void *context);
@@ -82,6 +92,10 @@ struct http_server {
     uv_loop_t *loop;
     uv_poll_t poll;
     uv_timer_t timer;
+    uv_idle_t idle;   /* runs while a turn of the library is due at once */
+    int64_t stall_ms; /* since when turns were due at once and brought nothing; 0: not so */
+    bool progress;    /* the library called us in this turn */
+    size_t connection_count, connections_max;
     int64_t armed_ms; /* when the timer fires, INT64_MAX: not */
     struct MHD_Daemon *daemon;
     struct deadlines deadlines[DEADLINE_COUNT];
@@ -90,6 +104,7 @@ struct http_server {
     void *context;
     size_t body_bytes_max;
     size_t bodies_bytes; /* held now, of all requests together */
+    size_t answers_bytes;
     char *server_name;
     uint16_t port;
     bool closing;
@@ -122,20 +137,119 @@ static void deadline_set(struct http_server *server, struct connection *client,
 }
 
 /* The library sees the end of the stream and closes; closing its descriptor would be wrong. */
+static void connection_cut(struct connection *client) {
+    deadline_clear(client);
+    client->cut = true;
+    shutdown(client->fd, SHUT_RDWR);
+}
+
+/* ---- refusals past the library ---- */
+
+struct refusal {
+    int status;
+    const char *title, *detail;
+    const char *header; /* a whole line, or "" */
+};
+static const struct refusal too_many_bodies = {
+    503, "Service Unavailable", "too many large bodies are on their way at once; try again",
+    "Retry-After: 5\r\n"};
+static const struct refusal too_many_parameters = {
+    414, "URI Too Long", "more than 250 parameters in the URL; send them as a body", ""};
+static const struct refusal two_lengths = {
+    400, "Bad Request",
+    "the request tells its length twice and differently; send one Content-Length, or "
+    "Transfer-Encoding: chunked alone",
+    ""};
+static const struct refusal long_chunk_head = {
+    400, "Bad Request", "the line with the size of a chunk is too long; send the size alone", ""};
+static const struct refusal too_slow = {
+    408, "Request Timeout",
+    "the request was not whole in time; send it without pauses, a long body over a faster line",
+    ""};
+
+static void refusal_send(int fd, const struct refusal *refusal) {
+    AUTO_FREE char *body = text_format("{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,"
+                                       "\"detail\":\"%s\"}\n",
+                                       refusal->title, refusal->status, refusal->detail);
+    AUTO_FREE char *answer =
+        text_format("HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
+                    "Content-Length: %zu\r\n%sConnection: close\r\n\r\n%s",
+                    refusal->status, refusal->title, strlen(body), refusal->header, body);
+    (void)!send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Who was heard of in part is told why; of the others nobody knows that they speak HTTP. */
 static void deadlines_expire(struct http_server *server) {
     int64_t now = (int64_t)uv_now(server->loop);
     for (size_t i = 0; i < DEADLINE_COUNT; i++) {
         struct connection *client;
         while ((client = server->deadlines[i].first) && client->due_ms <= now) {
-            deadline_clear(client);
-            shutdown(client->fd, SHUT_RDWR);
+            if (i == DEADLINE_REQUEST && client->request)
+                refusal_send(client->fd, &too_slow);
+            connection_cut(client);
         }
     }
+}
+
+/* Beyond the limit a new connection takes the place of the one that has let us wait longest for a
+ * request: who opens thousands and says nothing shuts nobody out. */
+static void connections_make_room(struct http_server *server) {
+    static const enum deadline queues[] = {DEADLINE_REQUEST, DEADLINE_NEXT};
+    if (server->connection_count <= server->connections_max)
+        return;
+    for (size_t i = 0; i < COUNT_OF(queues); i++) {
+        struct connection *oldest = server->deadlines[queues[i]].first;
+        if (oldest) {
+            connection_cut(oldest);
+            return;
+        }
+    }
+}
+
+/* Answers that nobody takes: the oldest go first. */
+static void answers_make_room(struct http_server *server) {
+    struct deadlines *queue = &server->deadlines[DEADLINE_ANSWER];
+    while (server->answers_bytes > ANSWERS_BYTES_MAX && queue->first) {
+        struct connection *client = queue->first;
+        server->answers_bytes -= client->request ? client->request->answer_bytes : 0;
+        if (client->request)
+            client->request->answer_bytes = 0;
+        connection_cut(client);
+    }
+}
+
+/* The library goes round and round over a chunk whose head does not fit into its memory. Who has
+ * sent a chunked body and made no progress with it, while turns bring nothing, is the one. */
+static void stall_end(struct http_server *server) {
+    int64_t now = (int64_t)uv_now(server->loop);
+    struct connection *client = server->deadlines[DEADLINE_REQUEST].first;
+    for (struct connection *next; client; client = next) {
+        struct http_request *request = client->request;
+        next = client->next;
+        if (!request || request->state != REQUEST_READING || !request->chunked ||
+            now - request->heard_ms < STALL_MS_MAX)
+            continue;
+        refusal_send(client->fd, &long_chunk_head);
+        connection_cut(client);
+    }
+    server->stall_ms = 0;
 }
 
 /* --- the loop --- */
 
 static void on_timer(uv_timer_t *timer);
+static void on_idle(uv_idle_t *idle);
+
+static void stall_watch(struct http_server *server, bool again_now) {
+    int64_t now = (int64_t)uv_now(server->loop);
+    if (!again_now || server->progress)
+        server->stall_ms = 0;
+    else if (!server->stall_ms)
+        server->stall_ms = now;
+    else if (now - server->stall_ms >= STALL_MS_MAX)
+        stall_end(server);
+    server->progress = false;
+}
 
 /* The timer is moved only to an earlier time: under load the next deadline moves forward with each
  * request, and a timer that fires once too early is cheaper than moving it each time. */
@@ -144,15 +258,18 @@ static void server_arm(struct http_server *server) {
     MHD_UNSIGNED_LONG_LONG wait;
     if (MHD_get_timeout(server->daemon, &wait) == MHD_YES)
         due = now + (int64_t)(wait < INT32_MAX ? wait : INT32_MAX);
+    stall_watch(server, due <= now);
+    if (due <= now)
+        uv_idle_start(&server->idle, on_idle);
     for (size_t i = 0; i < DEADLINE_COUNT; i++) {
         struct connection *first = server->deadlines[i].first;
         if (first && first->due_ms < due)
             due = first->due_ms;
     }
-    if (due >= server->armed_ms)
+    if (due >= server->armed_ms || due <= now)
         return;
     server->armed_ms = due;
-    uv_timer_start(&server->timer, on_timer, due > now ? (uint64_t)(due - now) : 0, 0);
+    uv_timer_start(&server->timer, on_timer, (uint64_t)(due - now), 0);
 }
 
 /* With a foreign loop nothing wakes the library when a connection is resumed: a turn is due now. */
@@ -161,6 +278,17 @@ static void server_run_soon(struct http_server *server) {
         return;
     server->armed_ms = (int64_t)uv_now(server->loop);
     uv_timer_start(&server->timer, on_timer, 0, 0);
+}
+
+static void server_turn(struct http_server *server) {
+    deadlines_expire(server);
+    MHD_run(server->daemon);
+    server_arm(server);
+}
+
+static void on_idle(uv_idle_t *idle) {
+    uv_idle_stop(idle);
+    server_turn(idle->data);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
@@ -193,6 +321,7 @@ static void server_stop(struct http_server *server) {
     must(!server->parked); /* the library would abort */
     uv_close((uv_handle_t *)&server->poll, on_handle_closed);
     uv_close((uv_handle_t *)&server->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&server->idle, on_handle_closed);
     MHD_stop_daemon(server->daemon);
 }
 
@@ -203,9 +332,7 @@ static void on_timer(uv_timer_t *timer) {
         server_stop(server);
         return;
     }
-    deadlines_expire(server);
-    MHD_run(server->daemon);
-    server_arm(server);
+    server_turn(server);
 }
 
 /* --- connections --- */
@@ -222,6 +349,7 @@ static void request_free(struct http_request *request) {
     if (request->response)
         MHD_destroy_response(request->response);
     body_drop(request);
+    request->server->answers_bytes -= request->answer_bytes;
     url_query_deinit(&request->query);
     free(request->path);
     free(request->raw_query);
@@ -234,11 +362,16 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     struct connection *client = *place;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         client = memory_new(sizeof *client);
+        server->connection_count++;
+        server->progress = true;
+        connections_make_room(server);
         client->fd =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         deadline_set(server, client, DEADLINE_REQUEST);
         *place = client;
     } else if (client) {
+        server->connection_count--;
+        server->progress = true;
         deadline_clear(client);
         request_free(client->request);
         free(client);
@@ -252,35 +385,24 @@ static struct connection *client_of(struct MHD_Connection *connection) {
 
 /* --- a request comes in --- */
 
-struct refusal {
-    const char *line, *body;
-};
-static const struct refusal too_large = {
-    "413 Content Too Large",
-    "{\"type\":\"about:blank\",\"title\":\"Content Too Large\",\"status\":413,"
-    "\"detail\":\"the body is larger than this server takes\"}\n"};
-static const struct refusal too_many_bodies = {
-    "503 Service Unavailable",
-    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
-    "\"detail\":\"too many large bodies are on their way at once; try again\"}\n"};
-static const struct refusal too_many_parameters = {
-    "414 URI Too Long",
-    "{\"type\":\"about:blank\",\"title\":\"URI Too Long\",\"status\":414,"
-    "\"detail\":\"more than 250 parameters in the URL; send them as a body\"}\n"};
-
 /* The library can queue no answer while a body comes in, or before it has read the URL. So this one
  * is written past it, and the rest is read for a while and dropped: closing at once would reset the
  * connection and could take the answer away from the client. */
 static void request_refuse(struct http_request *request, const struct refusal *refusal) {
-    AUTO_FREE char *answer = text_format("HTTP/1.1 %s\r\nContent-Type: application/problem+json\r\n"
-                                         "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                                         refusal->line, strlen(refusal->body), refusal->body);
-    int fd = request->client->fd;
-    (void)!send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
-    shutdown(fd, SHUT_WR);
+    refusal_send(request->client->fd, refusal);
+    shutdown(request->client->fd, SHUT_WR);
     body_drop(request);
     request->state = REQUEST_REFUSED;
     deadline_set(request->server, request->client, DEADLINE_LINGER);
+}
+
+static void request_refuse_size(struct http_request *request) {
+    size_t max = request->server->body_bytes_max;
+    bool whole = max >= 1 << 20 && max % (1 << 20) == 0;
+    AUTO_FREE char *detail = text_format("the body is larger than the %zu %s that are taken; send "
+                                         "less at once",
+                                         whole ? max >> 20 : max, whole ? "MiB" : "bytes");
+    request_refuse(request, &(struct refusal){413, "Content Too Large", detail, ""});
 }
 
 static size_t count_parameters(const char *query) {
@@ -295,6 +417,7 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     struct http_request *request = memory_new(sizeof *request);
     size_t path_size = strcspn(uri, "?");
     request->server = context;
+    request->server->progress = true;
     request->connection = connection;
     request->client = client_of(connection);
     request_free(request->client->request);
@@ -304,18 +427,49 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     request->bad_url = url_holds_nul(uri);
     if (count_parameters(request->raw_query) >= PARAMETERS_MAX)
         request_refuse(request, &too_many_parameters);
-    else if (request->client->queue != &request->server->deadlines[DEADLINE_REQUEST])
+    else if (request->client->queue != &request->server->deadlines[DEADLINE_REQUEST] &&
+             !request->client->cut)
         deadline_set(request->server, request->client, DEADLINE_REQUEST);
     return request;
 }
 
+/* Two that differ, or one beside chunks: a proxy before us may have believed the other one. */
+struct lengths {
+    const char *first;
+    bool differ;
+};
+
+static enum MHD_Result each_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                   const char *value) {
+    struct lengths *lengths = context;
+    if (!value || strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) != 0)
+        return MHD_YES;
+    lengths->differ = lengths->differ || (lengths->first && strcmp(lengths->first, value) != 0);
+    lengths->first = value;
+    return MHD_YES;
+}
+
+static bool has_two_lengths(struct http_request *request) {
+    struct lengths lengths = {0};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, each_header, &lengths);
+    return lengths.differ || (request->chunked && lengths.first);
+}
+
 static void request_begin(struct http_request *request, const char *method) {
+    if (request->state == REQUEST_REFUSED)
+        return;
     request->method = method;
     request->state = REQUEST_READING;
+    request->chunked = http_request_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+    request->heard_ms = (int64_t)uv_now(request->server->loop);
+    if (has_two_lengths(request)) {
+        request_refuse(request, &two_lengths);
+        return;
+    }
     const char *text = http_request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     size_t size = text ? strtoull(text, NULL, 10) : 0; /* checked by the library */
     if (size > request->server->body_bytes_max)
-        request_refuse(request, &too_large);
+        request_refuse_size(request);
     else if (size)
         buffer_reserve(&request->body, size < BODY_BYTES_FIRST ? size : BODY_BYTES_FIRST);
 }
@@ -324,8 +478,9 @@ static void request_take(struct http_request *request, const char *data, size_t 
     if (request->state == REQUEST_REFUSED)
         return;
     must(request->state == REQUEST_READING);
+    request->heard_ms = (int64_t)uv_now(request->server->loop);
     if (size > request->server->body_bytes_max - request->body.size) {
-        request_refuse(request, &too_large);
+        request_refuse_size(request);
     } else if (size > BODIES_BYTES_MAX - request->server->bodies_bytes) {
         request_refuse(request, &too_many_bodies);
     } else {
@@ -413,6 +568,7 @@ static enum MHD_Result request_send(struct http_request *request) {
         return MHD_NO;
     }
     deadline_set(request->server, request->client, DEADLINE_ANSWER);
+    answers_make_room(request->server);
     return MHD_queue_response(request->connection, (unsigned)request->status, request->response);
 }
 
@@ -446,6 +602,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
                                  const char *method, const char *version, const char *data,
                                  size_t *size, void **place) {
     struct http_request *request = *place;
+    request->server->progress = true;
     if (request->state == REQUEST_NEW) {
         request_begin(request, method);
         return MHD_YES;
@@ -466,7 +623,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         return;
     must(request->state != REQUEST_PARKED && request->state != REQUEST_HANDLED);
     *place = NULL;
-    if (request->state != REQUEST_REFUSED)
+    request->server->progress = true;
+    if (request->state != REQUEST_REFUSED && !request->client->cut)
         deadline_set(request->server, request->client, DEADLINE_NEXT);
     request_free(request);
 }
@@ -515,6 +673,8 @@ void http_respond(struct http_request *request, const struct http_response *answ
     for (size_t i = 0; i < answer->header_count; i++)
         (void)MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     bool parked = request->state == REQUEST_PARKED;
+    request->answer_bytes = answer->body.size;
+    request->server->answers_bytes += request->answer_bytes;
     request->response = response;
     request->status = answer->status;
     request->reset = answer->reset;
@@ -653,15 +813,18 @@ static int listen_open(const char *host, uint16_t port, uint16_t *ret_port) {
 
 static struct MHD_Daemon *daemon_start(struct http_server *server, int fd,
                                        const struct http_server_options *options) {
-    unsigned connections_max = options->connections_max ? options->connections_max : 4096;
+    size_t connections_max = options->connections_max ? options->connections_max : 4096;
+    /* The library accepts all that wait in the kernel before it closes any. */
+    size_t most = connections_max + BACKLOG;
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > SPARE_DESCRIPTORS &&
-        connections_max > files.rlim_cur - SPARE_DESCRIPTORS)
-        connections_max = (unsigned)(files.rlim_cur - SPARE_DESCRIPTORS);
+        most > files.rlim_cur - SPARE_DESCRIPTORS)
+        most = files.rlim_cur - SPARE_DESCRIPTORS;
+    server->connections_max = connections_max + BACKLOG <= most ? connections_max : most - most / 4;
     unsigned idle_s = ((options->idle_ms_max ? options->idle_ms_max : 75000) + 999) / 1000;
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
                             on_access, server, MHD_OPTION_LISTEN_SOCKET, fd,
-                            MHD_OPTION_CONNECTION_LIMIT, connections_max,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)most,
                             MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_URI_LOG_CALLBACK,
                             on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
@@ -700,9 +863,10 @@ int http_server_open(uv_loop_t *loop, const struct http_server_options *options,
     }
     server->server_name = text_copy(options->server_name);
     int epoll_fd = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    server->poll.data = server->timer.data = server;
-    server->handles_open = 2;
+    server->poll.data = server->timer.data = server->idle.data = server;
+    server->handles_open = 3;
     uv_timer_init(loop, &server->timer);
+    uv_idle_init(loop, &server->idle);
     int r = uv_poll_init(loop, &server->poll, epoll_fd);
     must(r == 0);
     r = uv_poll_start(&server->poll, UV_READABLE, on_ready);

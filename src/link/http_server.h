@@ -4,9 +4,15 @@
  * The handler is called once per request on the loop's thread. It answers with http_respond(), at
  * once or later (a parked poll): exactly once. Until then everything read from the request stays
  * valid; afterwards the request is gone. A request whose client has left is still answered; the
- * bytes go nowhere. Limits are the server's: too large a body is 413, too slow a request is cut,
- * too many connections wait in the kernel, a %00 in the URL is 400. Paths are not normalised: "..",
- * "//" reach the handler. Opening ignores SIGPIPE for the whole program. */
+ * bytes go nowhere. Paths are not normalised: "..", "//" reach the handler.
+ *
+ * Limits are the server's: too large a body is 413, too slow a request 408, a %00 in the URL or two
+ * different lengths 400. Beyond connections_max the one that has waited longest without a whole
+ * request gives way to a new one; where none waits, up to 1024 more are let in, then new ones wait
+ * in the kernel. Of 256 MiB of answers that nobody takes the oldest are cut. What is no HTTP, and a
+ * head of more than 32 KiB, the library answers itself (4xx, 505, in HTML), and closes.
+ *
+ * Opening ignores SIGPIPE for the whole program. */
 #pragma once
 #include "base/common.h"
 #include <uv.h>

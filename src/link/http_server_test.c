@@ -424,19 +424,20 @@ static void test_dripping(void **state) {
     close_all(&f);
 }
 
-/* Three at once where two are allowed: the third waits in the kernel until one of them ends. */
+/* Three at once where two are allowed: the one that has been silent longest gives way. */
 static void work_crowd(struct peer *peer) {
-    int one = peer_connect(peer), two = peer_connect(peer), three = peer_connect(peer);
-    peer_send(one, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
-    peer_send(two, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
-    peer_read_until(peer, one, "0123456789", 1);
-    peer_read_until(peer, two, "0123456789", 1);
-    peer_send(three, GET("/x"));
+    int one = peer_connect(peer), two = peer_connect(peer);
     char byte;
-    test_sleep_ms(100);
-    peer->connections = recv(three, &byte, 1, MSG_DONTWAIT) < 0 ? 2 : 3;
+    peer_send(one, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    peer_read_until(peer, one, "0123456789", 1);
+    peer_send(two, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    peer_read_until(peer, two, "0123456789", 1);
+    buffer_clear(&peer->received);
+    ask(peer, GET("/x"));
+    peer->connections = recv(one, &byte, 1, 0) == 0 ? 2 : 3;
+    peer_send(two, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    peer_read_until(peer, two, "0123456789", 1);
     close(one);
-    peer_read_all(peer, three);
     close(two);
 }
 
@@ -445,7 +446,76 @@ static void test_crowd(void **state) {
     open_with(&f, (struct http_server_options){.connections_max = 2});
     struct peer peer = run_peer(&f, work_crowd);
     assert_int_equal(peer.connections, 2);
-    assert_int_equal(f.handled, 3);
+    assert_int_equal(f.handled, 4);
+    buffer_deinit(&peer.received);
+    close_all(&f);
+}
+
+/* 200 that say nothing, where 128 are allowed: who comes then is served, and the first had to go.
+ */
+static void work_silent_crowd(struct peer *peer) {
+    int crowd[200];
+    char byte;
+    for (size_t i = 0; i < COUNT_OF(crowd); i++)
+        crowd[i] = peer_connect(peer);
+    ask(peer, GET("/x"));
+    peer->connections = recv(crowd[0], &byte, 1, 0) == 0;
+    for (size_t i = 0; i < COUNT_OF(crowd); i++)
+        close(crowd[i]);
+}
+
+static void test_silent_crowd(void **state) {
+    struct fixture f = {0};
+    open_with(&f, (struct http_server_options){.connections_max = 128});
+    struct peer peer = run_peer(&f, work_silent_crowd);
+    assert_string_equal(tail(peer.received.data), "0123456789");
+    assert_int_equal(peer.connections, 1);
+    assert_in_range(peer.took_ms, 0, 5000);
+    buffer_deinit(&peer.received);
+    close_all(&f);
+}
+
+/* The head of a chunk that does not fit into the memory of the library; meanwhile another asks. */
+static void work_chunk_head(struct peer *peer) {
+    int fd = peer_connect(peer);
+    peer_send(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;");
+    send_much(fd, 100000);
+    int64_t before = test_now_ms();
+    ask(peer, GET("/x"));
+    peer->connections = test_now_ms() - before < 900;
+    peer_read_all(peer, fd);
+}
+
+static void test_chunk_head(void **state) {
+    struct fixture f = {0};
+    open_with(&f, (struct http_server_options){0});
+    struct peer peer = run_peer(&f, work_chunk_head);
+    assert_int_equal(peer.connections, 1);
+    assert_in_range(peer.took_ms, 900, 5000);
+    assert_int_equal(f.handled, 1);
+    buffer_deinit(&peer.received);
+    close_all(&f);
+}
+
+static void work_two_lengths(struct peer *peer) {
+    static const char *const heads[] = {
+        "Content-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(heads); i++) {
+        AUTO_FREE char *text = text_format("POST /echo HTTP/1.1\r\nHost: a\r\n%s", heads[i]);
+        ask(peer, text);
+        peer->connections += strstr(peer->received.data, "400 Bad Request") != NULL;
+        buffer_clear(&peer->received);
+    }
+}
+
+static void test_two_lengths(void **state) {
+    struct fixture f = {0};
+    open_with(&f, (struct http_server_options){0});
+    struct peer peer = run_peer(&f, work_two_lengths);
+    assert_int_equal(peer.connections, 2);
+    assert_int_equal(f.handled, 0);
     buffer_deinit(&peer.received);
     close_all(&f);
 }
@@ -566,6 +636,9 @@ int main(void) {
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_opening),
         cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_silent_crowd),
+        cmocka_unit_test(test_chunk_head),
+        cmocka_unit_test(test_two_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/record.h"
+#include <errno.h>
 
 void record_deinit(struct record *record) {
     free(record->bot);
@@ -51,4 +52,22 @@ void records_move(struct records *to, struct records *from) {
     to->capacity = to->count;
     free(from->list);
     *from = (struct records){0};
+}
+
+const char *record_unkept_why(int r) {
+    switch (-r) {
+    case ENOSPC:
+    case EDQUOT:
+        return "the disk of the data folder is full; free space on it";
+    case EBUSY:
+        return "another program has locked the store's file for too long; end that program (fuser "
+               "-v FILE names it)";
+    case EROFS:
+    case EACCES:
+    case EPERM:
+        return "the store's file or its disk is read-only; make the data folder writable again "
+               "(mount, owner, rights)";
+    default:
+        return "the store could not write; see the log and the disk of the data folder";
+    }
 }

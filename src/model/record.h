@@ -80,4 +80,6 @@ void records_reserve(struct records *records, size_t count);
 /* Zeroed but kind, and `trade` or `silence` where the kind has it. */
 struct record *records_add(struct records *records, enum record_kind kind);
 void records_deinit(struct records *records);
+/* Why records could not be written (-errno), and what to do; for people. */
+const char *record_unkept_why(int r);
 void records_move(struct records *to, struct records *from); /* behind those there; empties from */

@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     GROUP_RECORDS_MAX = 10000,
     PAUSE_FIRST_MS = 100,
     PAUSE_MAX_MS = 5000,
+    LOCK_MS_MAX = 30000, /* how long a job waits for another program to unlock the file */
+    LOCK_LOOK_MS = 100,
     IDLE_MS = 20, /* after so long without work there is time for housekeeping */
 };
 
@@ -24,6 +27,7 @@ struct job {
     struct alert *alerts;
     size_t alert_count;
     void *context;
+    int64_t put_ms;
     int r;
 };
 struct queue {
@@ -81,18 +85,46 @@ static void pause_grow(struct pause *pause, int error) {
     pause->until_ms = clock_ms() + pause->wait_ms;
 }
 
+/* It is known at once, not only when the first job has failed. False: the store closes. */
+static bool tell_locked(struct store *store, int error) {
+    pthread_mutex_lock(&store->lock);
+    if (error || store->figures.last_error == -EBUSY)
+        store->figures.last_error = error;
+    bool closing = store->closing;
+    pthread_mutex_unlock(&store->lock);
+    return !closing;
+}
+
+/* Another program may hold the file when we want it back: a backup, a person with sqlite3. */
+static int open_when_unlocked(struct store *store, int64_t since_ms) {
+    struct timespec pause = {.tv_nsec = LOCK_LOOK_MS * 1000000L};
+    for (bool waited = false;; waited = true) {
+        AUTO_BUFFER struct buffer error = {0};
+        int r = store->backend->open(store->backend, store->path, &error);
+        if (r != STORE_BUSY) {
+            if (waited)
+                (void)tell_locked(store, 0);
+            return r;
+        }
+        if (!tell_locked(store, -EBUSY) || clock_ms() - since_ms >= LOCK_MS_MAX)
+            return -EBUSY;
+        nanosleep(&pause, NULL);
+    }
+}
+
 /* After a failure: a new file handle. */
-static int ensure_open(struct store *store) {
+static int ensure_open(struct store *store, int64_t since_ms) {
     if (store->is_open)
         return 0;
     if (clock_ms() < store->opens.until_ms)
         return store->opens.error;
-    AUTO_BUFFER struct buffer error = {0};
-    int r = store->backend->open(store->backend, store->path, &error);
+    int r = open_when_unlocked(store, since_ms);
     if (r == 0) {
         store->is_open = true;
         return 0;
     }
+    if (r == -EBUSY) /* the next one has its own time to wait */
+        return r;
     pause_grow(&store->opens, r < 0 ? r : -EIO);
     return store->opens.error;
 }
@@ -101,7 +133,7 @@ static int write_group(struct store *store, struct job *first, const struct job 
     struct store_backend *backend = store->backend;
     if (clock_ms() < store->writes.until_ms)
         return store->writes.error;
-    int r = ensure_open(store);
+    int r = ensure_open(store, first->put_ms);
     if (r < 0)
         return r;
     r = backend->begin(backend);
@@ -121,7 +153,7 @@ static int write_group(struct store *store, struct job *first, const struct job 
 }
 
 static void run_query(struct store *store, struct job *job) {
-    job->r = ensure_open(store);
+    job->r = ensure_open(store, job->put_ms);
     if (job->r == 0)
         job->r = store->backend->find(store->backend, &job->query, &job->alerts, &job->alert_count);
 }
@@ -146,6 +178,15 @@ static void publish(struct store *store, struct job *first, struct job *end, siz
     (void)!write(store->fd, &one, sizeof one);
 }
 
+/* Behind the jobs that have waited long enough for a lock: the others go on waiting. */
+static struct job *first_in_time(struct job *first, struct job *end) {
+    int64_t now = clock_ms();
+    struct job *job = first->next;
+    while (job != end && now - job->put_ms >= LOCK_MS_MAX)
+        job = job->next;
+    return job;
+}
+
 /* One commit for as many jobs as wait, up to the limit; a query is alone. Returns what remains. */
 static struct job *run_group(struct store *store, struct job *first) {
     struct job *end = first;
@@ -162,6 +203,12 @@ static struct job *run_group(struct store *store, struct job *first) {
     }
     int64_t begun = clock_ms();
     int r = records > 0 ? write_group(store, first, end) : 0;
+    if (r == -EBUSY) {
+        end = first_in_time(first, end);
+        records = 0;
+        for (struct job *job = first; job != end; job = job->next)
+            records += job->records.count;
+    }
     for (struct job *job = first; job != end; job = job->next)
         job->r = r;
     publish(store, first, end, records, r, clock_ms() - begun);
@@ -298,6 +345,7 @@ void store_collect(struct store *store) {
 }
 
 static void hand_over(struct store *store, struct job *job) {
+    job->put_ms = clock_ms();
     pthread_mutex_lock(&store->lock);
     store->figures.waiting += job->records.count;
     queue_add(&store->waiting, job);

@@ -7,7 +7,9 @@
  * Jobs are committed in the order of their store_put(). A failed commit fails every job of its
  * group as one. After a failed fsync nobody knows whether the group is on disk: it may come back
  * whole at the next open. So the file is closed and opened anew before the next commit, which is
- * tried after 0.1 to 5 s; what is put until then fails at once with the same error. */
+ * tried after 0.1 to 5 s; what is put until then fails at once with the same error. When another
+ * program has locked the file meanwhile, each job waits up to 30 s for it, then fails with -EBUSY.
+ */
 #pragma once
 #include "base/buffer.h"
 #include "model/record.h"
@@ -16,7 +18,8 @@ enum { STORE_CORRUPT = 1, STORE_NEWER, STORE_BUSY }; /* ways in which a store ca
 
 struct store;
 struct store_backend; /* where to: store/backend.h */
-/* r: 0 the records are on disk, -errno (-ENOSPC: full) they are not. On the loop's thread. */
+/* r: 0 the records are on disk, -errno (-ENOSPC: full; record_unkept_why()) they are not. On the
+ * loop's thread. */
 typedef void store_done(void *context, int r);
 
 /* What to look for among alerts. */

@@ -38,7 +38,7 @@ int sqlite_result(sqlite3 *db, int code) {
         int error = errno, kept = db ? sqlite3_system_errno(db) : 0;
         error = kept ? kept : error;
         bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
-        return full ? -ENOSPC : -EIO;
+        return full ? -ENOSPC : error == EROFS ? -EROFS : -EIO;
     }
     }
 }
@@ -110,6 +110,8 @@ static int on_commit(void *context, sqlite3 *db, const char *name, int pages) {
 static int open_file(struct sqlite_backend *self, const char *path, int64_t *version) {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     int r = sqlite_result(self->db, sqlite3_open_v2(path, &self->db, flags, NULL));
+    if (r == 0 && sqlite3_db_readonly(self->db, "main") == 1)
+        r = -EROFS; /* it falls back to that, and would fail at the lock in words of its own */
     if (r == 0)
         r = sqlite_result(self->db, sqlite3_extended_result_codes(self->db, 1));
     /* Exclusive: two writing programs on one file starve each other. The lock is taken by the first
@@ -191,7 +193,7 @@ static int run(struct sqlite_backend *self, sqlite3_stmt *statement) {
     sqlite3_reset(statement);
     /* Bindings borrow from the record: they must not outlive it. */
     sqlite3_clear_bindings(statement);
-    return r > 0 ? -EIO : r;
+    return r == STORE_BUSY ? -EBUSY : r > 0 ? -EIO : r;
 }
 
 int sqlite_run(struct sqlite_backend *self, unsigned which) {

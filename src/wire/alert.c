@@ -23,12 +23,17 @@ static int set_text(struct alert *alert, const struct field *field, struct slice
                     struct buffer *error) {
     AUTO_BUFFER struct buffer text = {0};
     if (json_to_text(value, &text) < 0) {
-        buffer_print(error, "\"%s\" must be a JSON string", field->name);
+        bool is_text = value.size > 0 && value.data[0] == '"';
+        buffer_print(error,
+                     is_text ? "\"%s\" holds \\u0000 (NUL) or half of a surrogate pair; leave "
+                               "that out"
+                             : "\"%s\" must be a JSON string",
+                     field->name);
         return ALERT_INVALID;
     }
     if (text.size > field->bytes_max) {
-        buffer_print(error, "\"%s\" has %zu bytes; at most %zu are taken", field->name, text.size,
-                     field->bytes_max);
+        buffer_print(error, "\"%s\" has %zu bytes; at most %zu are taken: send less", field->name,
+                     text.size, field->bytes_max);
         return ALERT_INVALID;
     }
     char **place = (char **)((char *)alert + field->offset);
