@@ -158,6 +158,10 @@ static void test_answered(void **state) {
                   (struct http_call_options){.url = url_of(f.server_port, "/h"), .method = "HEAD"});
     assert_int_equal(f.outcome, HTTP_ANSWERED);
     assert_int_equal(f.body.size, 0);
+    call_and_wait(&f, (struct http_call_options){.url = url_of(f.server_port, "/h"),
+                                                 .method = "HEAD",
+                                                 .body = slice_of("b")});
+    assert_int_equal(f.outcome, HTTP_ANSWERED); /* and not a wait for a body that never comes */
     call_and_wait(&f, (struct http_call_options){.url = url_of(f.server_port, "/g")});
     assert_string_equal(f.body.data, "GET /g - - ");
     call_and_wait(&f, (struct http_call_options){.url = url_of(f.server_port, "/429")});
