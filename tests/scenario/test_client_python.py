@@ -470,5 +470,69 @@ class LifeTests(ClientCase):
             self.wait("its socket is full", lambda: not holdfast.beat())
 
 
+WORK = """
+import types
+
+def jobs():
+    return [types.SimpleNamespace(run=lambda: None)] * 3
+
+def make_the_report():
+    raise RuntimeError("the report has no figures")
+
+async def fetch_prices():
+    raise RuntimeError("no prices")
+"""
+
+
+class DocsTests(ClientCase):
+    """What docs/clients.md shows works as it stands."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_both()
+        self.variables = {"HOLDFAST_URL": self.url("hub", ""), "HOLDFAST_TOKEN": "a-long-token",
+                          "PYTHONPATH": str(CLIENT.parent), "NOTIFY_SOCKET": str(self.folder / "notify")}
+        (self.folder / "work.py").write_text(WORK)
+
+    def blocks(self, language, word):
+        text = (harness.ROOT / "docs" / "clients.md").read_text()
+        found = [block for block in re.findall(rf"^```{language}\n(.*?)^```$", text, re.S | re.M) if word in block]
+        self.assertGreater(len(found), 1)
+        return found
+
+    def test_each_python_block(self):
+        seen = set()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as keeper:
+            keeper.bind(self.variables["NOTIFY_SOCKET"])
+            keeper.setblocking(False)
+            for block in self.blocks("python", "import holdfast"):
+                with self.subTest(block=block):
+                    (self.folder / "block.py").write_text(block)
+                    before = len(self.kept())
+                    done = self.run_program(sys.executable, "block.py", env=self.variables)
+                    fails = "monitor(" in block
+                    self.assertEqual(done.code, int(fails), done.stderr)
+                    self.assertNotIn("told nobody", done.stdout)
+                    told = self.kept()[before:]
+                    self.assertEqual(len(told), len(re.findall(r"\.(?:alert|monitor)\(", block)))
+                    for alert in told:
+                        self.assertIn(alert["title"] if fails else f'"{alert["text"]}"', block)
+                    heard = [keeper.recv(4096) for _ in range(7)] if "beat()" in block else []
+                    self.assertEqual(heard.count(b"WATCHDOG=1"), 3 * bool(heard))
+                    self.assertEqual(heard[:1], [b"READY=1\nSTATUS=connected"] * bool(heard))
+                    seen.update(re.findall(r"holdfast\.(\w+)\(", block))
+        self.assertEqual(seen, set(holdfast.__all__) - {"NotAccepted"})
+
+    def test_each_line_of_curl(self):
+        for block in self.blocks("sh", "curl"):
+            with self.subTest(block=block):
+                before = len(self.kept())
+                done = self.run_program("/bin/sh", "-eu", "-c", block, env=self.variables)
+                self.assertEqual(done.code, 0, done.stderr)
+                told = self.kept()[before:]
+                self.assertEqual(re.findall(r'"id":(\d+)', done.stdout), [str(alert["id"]) for alert in told])
+                self.assertEqual(len(told), len(re.findall(r"\bcurl ", block)))
+
+
 if __name__ == "__main__":
     unittest.main()
