@@ -276,6 +276,21 @@ class AlertTests(ClientCase):
         self.assertRegex(self.refused("x" * (5 << 20)), "refuses it: .*4")
         self.assertEqual(self.kept(), [])
 
+    def test_a_refusal_before_all_was_read(self):
+        body = b'{"detail":"more than 4 MiB"}'
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+
+        def serve():
+            peer, _ = server.accept()
+            with peer:  # closed with bytes unread: the client's send fails
+                peer.recv(1000)
+                peer.sendall(b"HTTP/1.1 413 Large\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+        threading.Thread(target=serve, daemon=True).start()
+        self.surroundings(HOLDFAST_URL=f"http://127.0.0.1:{server.getsockname()[1]}")
+        self.assertIn("refuses it: more than 4 MiB", self.refused("x" * (64 << 20)))
+
     def test_too_many_wait(self):
         self.start_both()
         self.post(self.url("hub", "/v1/alerts/breaker"), {"state": "open"}, headers=BEARER)
@@ -350,6 +365,13 @@ class MonitorTests(ClientCase):
         with unittest.mock.patch.object(threading.Timer, "run", lambda timer: None), watch:
             self.wait("the time is over", lambda: time.monotonic() > watch.begun + 0.2)
         self.assertEqual([a["text"] for a in self.kept()], ["takes longer than 0.2 s"])
+
+    def test_the_program_may_end_while_work_is_watched(self):
+        script = ("import contextlib, holdfast\n"
+                  "stack = contextlib.ExitStack()\n"
+                  "stack.enter_context(holdfast.monitor('work', seconds=1000))\n")
+        done = self.run_program(sys.executable, "-c", script, env={"PYTHONPATH": str(CLIENT.parent)})
+        self.assertEqual((done.code, done.stderr), (0, ""))
 
     def test_on_functions(self):
         self.start_both()
