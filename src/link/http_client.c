@@ -176,20 +176,17 @@ static void call_set_method(struct http_call *call, const struct http_call_optio
     curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, NULL); /* makes it a POST, so first */
     curl_easy_setopt(call->easy, CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, NULL);
-    bool post = strcmp(method, "POST") == 0;
-    if (strcmp(method, "HEAD") ==
-        0) { /* its body means nothing, and the library would wait for one of the answer */
-        curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
-        return;
-    }
-    if (post || options->body.size) {
+    bool post = strcmp(method, "POST") == 0, head = strcmp(method, "HEAD") == 0;
+    if (post || (options->body.size && !head)) { /* HEAD: the library would wait for a body back */
         call->request_body = text_copy_n(options->body.data, options->body.size);
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)options->body.size);
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->request_body);
+    } else if (head) {
+        curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
     }
-    if (!post && strcmp(method, "GET") != 0)
+    if (!post && strcmp(method, "GET") != 0 && !head)
         curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, method);
-    else if (!post && options->body.size)
+    else if (!post && options->body.size && !head)
         curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 

@@ -42,7 +42,7 @@ struct http_call_options {
     const char *url;
     const struct http_header *headers; /* a line break inside: NOT_SENT */
     size_t header_count;
-    struct slice body;        /* copied */
+    struct slice body;        /* copied; not sent with HEAD */
     const char *content_type; /* NULL: none */
     const char *proxy;        /* curl syntax, NULL: none (the environment is not read) */
     const char *unix_socket;  /* path; NULL: TCP */

@@ -8,7 +8,7 @@
  *
  * The library stops reading at a short read until the next edge: an end of stream that came
  * together with the last bytes is noticed only when a deadline passes. The deadlines are needed for
- * that too.
+ * that too: SETTLE looks for it a second after the last answer.
  *
  * What is due at once takes the idle handle, not the timer: a timer that is set to now inside its
  * own callback fires again in the same turn of the loop, before anything else is looked at.
@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <signal.h>
 #include <strings.h>
 #include <sys/resource.h>
@@ -33,13 +34,21 @@ enum {
     PARAMETERS_MAX = 250,         /* of a URL: the library falls silent at some hundred more */
     BODIES_BYTES_MAX = 256 << 20, /* of all requests together */
     SPARE_DESCRIPTORS = 128,
+    SETTLE_MS = 1000,         /* after an answer, before it is looked whether the client has left */
     LINGER_MS_MAX = 2000,     /* after a refusal: reading on, so that the client sees the answer */
     ANSWER_MS_MAX = 600000,   /* a client that takes longer to read its answer is cut */
     BODY_BYTES_FIRST = 65536, /* reserved at once for a body; a promise of more costs nothing yet */
     ANSWERS_BYTES_MAX = 256 << 20, /* given and not yet taken, of all together */
     STALL_MS_MAX = 1000,           /* of turns that bring nothing, before who causes it goes */
 };
-enum deadline { DEADLINE_REQUEST, DEADLINE_NEXT, DEADLINE_LINGER, DEADLINE_ANSWER, DEADLINE_COUNT };
+enum deadline {
+    DEADLINE_REQUEST,
+    DEADLINE_SETTLE, /* after an answer; then NEXT */
+    DEADLINE_NEXT,
+    DEADLINE_LINGER,
+    DEADLINE_ANSWER,
+    DEADLINE_COUNT
+};
 enum request_state {
     REQUEST_NEW,     /* headers not whole */
     REQUEST_READING, /* body on its way */
@@ -178,12 +187,21 @@ static void refusal_send(int fd, const struct refusal *refusal) {
     (void)!send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static bool has_left(const struct connection *client) {
+    struct pollfd look = {.fd = client->fd, .events = POLLRDHUP};
+    return poll(&look, 1, 0) == 1;
+}
+
 /* Who was heard of in part is told why; of the others nobody knows that they speak HTTP. */
 static void deadlines_expire(struct http_server *server) {
     int64_t now = (int64_t)uv_now(server->loop);
     for (size_t i = 0; i < DEADLINE_COUNT; i++) {
         struct connection *client;
         while ((client = server->deadlines[i].first) && client->due_ms <= now) {
+            if (i == DEADLINE_SETTLE && !has_left(client)) {
+                deadline_set(server, client, DEADLINE_NEXT);
+                continue;
+            }
             if (i == DEADLINE_REQUEST && client->request)
                 refusal_send(client->fd, &too_slow);
             connection_cut(client);
@@ -194,7 +212,7 @@ static void deadlines_expire(struct http_server *server) {
 /* Beyond the limit a new connection takes the place of the one that has let us wait longest for a
  * request: who opens thousands and says nothing shuts nobody out. */
 static void connections_make_room(struct http_server *server) {
-    static const enum deadline queues[] = {DEADLINE_REQUEST, DEADLINE_NEXT};
+    static const enum deadline queues[] = {DEADLINE_REQUEST, DEADLINE_NEXT, DEADLINE_SETTLE};
     if (server->connection_count <= server->connections_max)
         return;
     for (size_t i = 0; i < COUNT_OF(queues); i++) {
@@ -625,7 +643,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     *place = NULL;
     request->server->progress = true;
     if (request->state != REQUEST_REFUSED && !request->client->cut)
-        deadline_set(request->server, request->client, DEADLINE_NEXT);
+        deadline_set(request->server, request->client, DEADLINE_SETTLE);
     request_free(request);
 }
 
@@ -836,7 +854,9 @@ static void server_set_limits(struct http_server *server,
     int64_t idle_ms = options->idle_ms_max ? options->idle_ms_max : 75000;
     server->body_bytes_max = options->body_bytes_max ? options->body_bytes_max : 64u << 20;
     server->deadlines[DEADLINE_REQUEST].wait_ms = request_ms;
-    server->deadlines[DEADLINE_NEXT].wait_ms = idle_ms + request_ms;
+    int64_t next_ms = idle_ms + request_ms - SETTLE_MS;
+    server->deadlines[DEADLINE_SETTLE].wait_ms = SETTLE_MS;
+    server->deadlines[DEADLINE_NEXT].wait_ms = next_ms > 0 ? next_ms : 0;
     server->deadlines[DEADLINE_LINGER].wait_ms = LINGER_MS_MAX;
     server->deadlines[DEADLINE_ANSWER].wait_ms = ANSWER_MS_MAX;
 }

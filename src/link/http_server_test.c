@@ -497,6 +497,24 @@ static void test_chunk_head(void **state) {
     close_all(&f);
 }
 
+/* Its end came together with its request: the library does not see it. */
+static void work_leaves(struct peer *peer) {
+    int fd = peer_connect(peer);
+    peer_send(fd, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    shutdown(fd, SHUT_WR);
+    peer_read_all(peer, fd);
+}
+
+static void test_one_that_left_is_closed_soon(void **state) {
+    struct fixture f = {0};
+    open_with(&f, (struct http_server_options){0});
+    struct peer peer = run_peer(&f, work_leaves);
+    assert_string_equal(tail(peer.received.data), "0123456789");
+    assert_in_range(peer.took_ms, 0, 3000);
+    buffer_deinit(&peer.received);
+    close_all(&f);
+}
+
 static void work_two_lengths(struct peer *peer) {
     static const char *const heads[] = {
         "Content-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
@@ -639,6 +657,7 @@ int main(void) {
         cmocka_unit_test(test_silent_crowd),
         cmocka_unit_test(test_chunk_head),
         cmocka_unit_test(test_two_lengths),
+        cmocka_unit_test(test_one_that_left_is_closed_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,8 +60,8 @@ const char *record_unkept_why(int r) {
     case EDQUOT:
         return "the disk of the data folder is full; free space on it";
     case EBUSY:
-        return "another program has locked the store's file for too long; end that program (fuser "
-               "-v FILE names it)";
+        return "another program has locked the store's file in the data folder; end that program "
+               "(fuser -v FILE names it)";
     case EROFS:
     case EACCES:
     case EPERM:
