@@ -39,6 +39,7 @@ struct http_call {
     long sent_before; /* what a proxy was told until then */
     bool repeat_refused, too_large, bad_options;
     char error[CURL_ERROR_SIZE];
+    char *sentence; /* of the answer, where it is longer; or NULL */
 };
 struct socket_watch {
     uv_poll_t poll;
@@ -224,6 +225,7 @@ static struct http_call *call_free(struct http_call *call) {
         call->next->previous = call->previous;
     curl_slist_free_all(call->headers);
     free(call->request_body);
+    free(call->sentence);
     buffer_deinit(&call->body);
     free(call);
     return NULL;
@@ -280,6 +282,9 @@ static void call_fill_answer(struct http_call *call, CURLcode code, struct http_
         bool sent = call->started && sent_bytes(call) > call->sent_before;
         answer->outcome = sent ? HTTP_UNKNOWN : HTTP_NOT_SENT;
         answer->error = error_sentence(call, code);
+        if (status >= 300 && code != CURLE_OK) /* it tells more than how it was cut */
+            answer->error = call->sentence =
+                text_format("%s, in an answer that began with HTTP %ld", answer->error, status);
         return;
     }
     curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
@@ -320,7 +325,12 @@ static void deliver_finished(struct http_client *client) {
 
 static void on_socket_ready(uv_poll_t *poll, int status, int events) {
     struct socket_watch *watch = poll->data;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0, running;
+    int flags = 0, running;
+    if (status < 0) { /* the peer has reset it, perhaps behind a whole answer: reading tells */
+        flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+        int r = uv_poll_start(poll, watch->events, on_socket_ready); /* it was stopped */
+        must(r == 0);
+    }
     flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
     flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
     curl_multi_socket_action(watch->client->multi, watch->fd, flags, &running);
