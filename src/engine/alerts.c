@@ -216,10 +216,10 @@ void alerts_end(struct alerts *a, struct item *item, enum alert_state state, con
     a->failed += state == ALERT_FAILED;
     a->unknown += state == ALERT_UNKNOWN;
     a->silenced += state == ALERT_SILENCED;
-    if (state == ALERT_DELIVERED) {
+    if (state == ALERT_DELIVERED)
         item->way->last_delivered_ms = now;
+    if (state == ALERT_DELIVERED || state == ALERT_FAILED) /* nobody knows of that one, either */
         alerts_ack_told(a, item, now);
-    }
     alerts_set_phase(a, item, PHASE_ENDED, false);
     alerts_save(a, item, commands);
 }

@@ -13,8 +13,9 @@ enum {
 
 struct unacked {
     int64_t id, told_ms;
-    char *kind; /* NULL: of no kind */
-    char *line; /* what it said, short */
+    char *kind;  /* NULL: of no kind */
+    char *line;  /* what it said, short */
+    bool untold; /* it was not delivered, and will not be */
 };
 /* An acknowledgement on its way to the disk. */
 struct ack {
@@ -47,6 +48,7 @@ static size_t place_of(const struct alerts *a, int64_t id) {
     return low;
 }
 
+/* `told_ms`: since when somebody may know of it. */
 static void put(struct alerts *a, const struct alert *alert, int64_t told_ms) {
     size_t at = place_of(a, alert->id);
     if (at < a->unacked_count && a->unacked[at].id == alert->id)
@@ -56,7 +58,11 @@ static void put(struct alerts *a, const struct alert *alert, int64_t told_ms) {
         a->unacked = memory_grow(a->unacked, a->unacked_capacity, sizeof *a->unacked);
     }
     memmove(a->unacked + at + 1, a->unacked + at, (a->unacked_count++ - at) * sizeof *a->unacked);
-    a->unacked[at] = (struct unacked){alert->id, told_ms, alerts_kind(alert), line_of(alert)};
+    a->unacked[at] = (struct unacked){.id = alert->id,
+                                      .told_ms = told_ms,
+                                      .kind = alerts_kind(alert),
+                                      .line = line_of(alert),
+                                      .untold = alert->state == ALERT_FAILED};
 }
 
 static bool is_in(int64_t id, const int64_t *ids, size_t count) {
@@ -90,9 +96,16 @@ static void drop(struct alerts *a, const int64_t *ids, size_t count) {
 
 /* ---- told, and told again ---- */
 
+static bool any_escalates(const struct alerts *a) {
+    for (size_t i = 1; i < a->way_count; i++)
+        if (a->ways[i].options->after_ms > 0)
+            return true;
+    return false;
+}
+
 bool alerts_wants_ack(const struct alerts *a, const struct alert *alert) {
-    return a->options.repeat_ms > 0 && alert->priority == ALERT_CRITICAL && !alert->reminder &&
-           !alert->way;
+    return (a->options.repeat_ms > 0 || any_escalates(a)) && alert->priority == ALERT_CRITICAL &&
+           !alert->reminder && !alert->way;
 }
 
 /* Longer after each reminder. */
@@ -122,13 +135,16 @@ void alerts_ack_restore(struct alerts *a, const struct alert *alert, int64_t now
     a->repeat_at = now + a->options.repeat_ms;
 }
 
+static const char untold_mark[] = "not delivered by Telegram: ";
+
 static char *reminder_text(const struct alerts *a) {
     AUTO_BUFFER struct buffer text = {0};
     size_t first = a->unacked_count > LINES_MAX ? a->unacked_count - LINES_MAX : 0;
     buffer_print(&text, "%zu CRITICAL alert%s not acknowledged:", a->unacked_count,
                  a->unacked_count == 1 ? " is" : "s are");
     for (size_t i = a->unacked_count; i-- > first;)
-        buffer_print(&text, "\n%lld \xc2\xb7 %s", (long long)a->unacked[i].id, a->unacked[i].line);
+        buffer_print(&text, "\n%lld \xc2\xb7 %s%s", (long long)a->unacked[i].id,
+                     a->unacked[i].untold ? untold_mark : "", a->unacked[i].line);
     if (first > 0)
         buffer_print(&text, "\n\xe2\x80\xa6 and %zu more", first);
     return buffer_take(&text);
@@ -160,60 +176,77 @@ void alerts_ack_unkept(struct alerts *a, const struct alert *reminder, int64_t n
 
 void alerts_ack_kept(struct alerts *a, const struct item *item) {
     if (item->way->options)
-        item->way->escalated = item->alert.origin;
+        item->way->escalated =
+            item->alert.origin > item->way->escalated ? item->alert.origin : item->way->escalated;
 }
 
 /* ---- by another way ---- */
 
 enum { LOOK_MS = 1000 };
 
-/* What it would tell of now: nobody has acknowledged it, or it was not even delivered. */
+static bool waits_for(const struct way *way, int64_t id, int64_t since_ms, int64_t now) {
+    return id > way->escalated && now - since_ms >= way->options->after_ms;
+}
+
+/* It has not been delivered, and is not known to be told of in another way. */
+static bool is_untold(const struct alerts *a, const struct item *item) {
+    return alerts_wants_ack(a, &item->alert) && item->phase != PHASE_INTAKE &&
+           item->phase != PHASE_ENDED;
+}
+
+/* The highest id that has waited long enough; 0: none. */
+static int64_t due_last(const struct alerts *a, const struct way *way, int64_t now) {
+    int64_t last = 0;
+    for (size_t i = a->unacked_count; i-- > 0 && last == 0;)
+        if (waits_for(way, a->unacked[i].id, a->unacked[i].told_ms, now))
+            last = a->unacked[i].id;
+    for (size_t i = 0; i < ITEM_BUCKETS && a->ways[0].waiting[ALERT_CRITICAL] > 0; i++)
+        for (const struct item *item = a->buckets[i]; item; item = item->chain)
+            if (is_untold(a, item) && item->alert.id > last &&
+                waits_for(way, item->alert.id, item->alert.created_ms, now))
+                last = item->alert.id;
+    return last;
+}
+
 struct escalation {
     struct buffer lines;
     size_t count;
-    int64_t last; /* highest id */
 };
 
-static void add_line(struct escalation *e, int64_t id, const char *mark, const char *line) {
+static void add_line(struct escalation *e, int64_t id, bool untold, const char *line) {
     if (e->count++ < LINES_MAX)
-        buffer_print(&e->lines, "\n%lld \xc2\xb7 %s%s", (long long)id, mark, line);
-    e->last = id > e->last ? id : e->last;
+        buffer_print(&e->lines, "\n%lld \xc2\xb7 %s%s", (long long)id, untold ? untold_mark : "",
+                     line);
 }
 
-static void add_untold(const struct alerts *a, const struct way *way, int64_t now,
-                       struct escalation *e) {
-    for (size_t i = 0; i < ITEM_BUCKETS; i++)
-        for (const struct item *item = a->buckets[i]; item; item = item->chain) {
-            if (!alerts_wants_ack(a, &item->alert) || item->phase == PHASE_INTAKE ||
-                item->phase == PHASE_ENDED || item->alert.id <= way->escalated ||
-                now - item->alert.created_ms < way->options->after_ms)
-                continue;
-            AUTO_FREE char *line = line_of(&item->alert);
-            add_line(e, item->alert.id, "not delivered by Telegram: ", line);
-        }
-}
-
+/* All up to the last that is due, so that none of a lower id is left behind. */
 static void escalate(struct alerts *a, struct way *way, int64_t now,
                      struct alerts_commands *commands) {
     struct escalation e = {0};
-    for (size_t i = place_of(a, way->escalated + 1); i < a->unacked_count; i++)
-        if (now - a->unacked[i].told_ms >= way->options->after_ms)
-            add_line(&e, a->unacked[i].id, "", a->unacked[i].line);
-    if (a->ways[0].waiting[ALERT_CRITICAL] > 0)
-        add_untold(a, way, now, &e);
+    int64_t last = due_last(a, way, now);
+    if (last == 0)
+        return;
+    for (size_t i = place_of(a, way->escalated + 1);
+         i < a->unacked_count && a->unacked[i].id <= last; i++)
+        add_line(&e, a->unacked[i].id, a->unacked[i].untold, a->unacked[i].line);
+    for (size_t i = 0; i < ITEM_BUCKETS && a->ways[0].waiting[ALERT_CRITICAL] > 0; i++)
+        for (const struct item *item = a->buckets[i]; item; item = item->chain) {
+            if (!is_untold(a, item) || item->alert.id <= way->escalated || item->alert.id > last)
+                continue;
+            AUTO_FREE char *line = line_of(&item->alert);
+            add_line(&e, item->alert.id, true, line);
+        }
     if (e.count > LINES_MAX)
         buffer_print(&e.lines, "\n\xe2\x80\xa6 and %zu more", e.count - LINES_MAX);
     AUTO_FREE char *text = text_format("Nobody has acknowledged %zu CRITICAL alert%s:%s", e.count,
-                                       e.count == 1 ? "" : "s", e.lines.data ? e.lines.data : "");
+                                       e.count == 1 ? "" : "s", e.lines.data);
     buffer_deinit(&e.lines);
-    if (e.count == 0)
-        return;
     struct alert alert = {.priority = ALERT_CRITICAL,
                           .reminder = true,
                           .text = text,
                           .group = (char *)"",
                           .way = (char *)way->options->name,
-                          .origin = e.last};
+                          .origin = last};
     alerts_on_intake(a, &(struct alerts_event){.list = &alert, .count = 1}, now, commands);
     way->escalating = a->id_last;
 }

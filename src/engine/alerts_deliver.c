@@ -3,7 +3,7 @@
 #include "engine/alerts_state.h"
 #include "policy/backoff.h"
 
-enum { MIGRATIONS_MAX = 5, TIRED_TRIES = 10 };
+enum { MIGRATIONS_MAX = 5, TIRED_TRIES = 10, REST_S_MAX = 3600 };
 /* A failed attempt of one alert, and the pause of the way out after a failure. */
 static const struct backoff retry = {.first_ms = 1000, .max_ms = 30000, .min_ms = 1000};
 
@@ -247,9 +247,10 @@ static void on_migrated(struct alerts *a, struct item *item, const struct alerts
     again(a, item, 0, NULL, commands);
 }
 
-/* What another way wishes us to wait. */
-static int64_t rest_ms(const struct alerts_event *event) {
-    return (event->retry_after_s > 0 ? event->retry_after_s : 1) * 1000;
+/* What another way wishes us to wait: all of it rests. */
+static void rest(struct way *way, const struct alerts_event *event, int64_t now) {
+    int64_t wait_s = event->retry_after_s > 0 ? event->retry_after_s : 1;
+    way->pause_until = now + (wait_s < REST_S_MAX ? wait_s : REST_S_MAX) * 1000;
 }
 
 static void on_answer(struct alerts *a, struct item *item, const struct alerts_event *event,
@@ -264,7 +265,9 @@ static void on_answer(struct alerts *a, struct item *item, const struct alerts_e
             alerts_end(a, item, ALERT_DELIVERED, NULL, now, commands);
         return;
     case TELEGRAM_RATE_LIMITED: /* the gateway holds the chat back; this keeps its place */
-        again(a, item, item->way->options ? now + rest_ms(event) : 0, event->description, commands);
+        if (item->way->options)
+            rest(item->way, event, now);
+        again(a, item, 0, event->description, commands);
         return;
     case TELEGRAM_MIGRATED:
         on_migrated(a, item, event, now, commands);

@@ -18,8 +18,12 @@ static bool fits(const struct alert_pattern *pattern, const struct alert *alert,
            silence_fits(&like, alert, now);
 }
 
-static void write_silence(struct alerts *a, const struct silence *silence,
-                          struct records *records) {
+/* It holds at once; when the disk refuses the alert that made it, it is taken back. */
+static void write_silence(struct alerts *a, const struct silence *silence, int64_t ended_before_ms,
+                          struct intake *intake, struct records *records) {
+    intake->silences =
+        memory_grow(intake->silences, intake->silence_count + 1, sizeof *intake->silences);
+    intake->silences[intake->silence_count++] = (struct silence_undo){silence->id, ended_before_ms};
     alerts_silence_put(a, silence);
     *records_add(records, RECORD_SILENCE)->silence = silence_copy(silence);
 }
@@ -47,36 +51,46 @@ static bool is_of_rule(const struct silence *silence, const struct inhibit_confi
            same(silence->text, rule->mute.text);
 }
 
-static const struct silence *in_force(const struct alerts *a, const struct inhibit_config *rule,
-                                      int64_t now) {
+/* Its last one, which is used again: what flaps makes no new one each time. */
+static const struct silence *last_of(const struct alerts *a, const struct inhibit_config *rule) {
     for (size_t i = 0; i < a->silence_count; i++)
-        if (now < a->silences[i].ends_ms && is_of_rule(&a->silences[i], rule))
+        if (is_of_rule(&a->silences[i], rule))
             return &a->silences[i];
     return NULL;
 }
 
 bool alerts_explains(const struct alerts *a, const struct alert *alert,
                      const struct silence *silence, int64_t now) {
-    for (size_t i = 0; i < a->options.inhibit_count; i++)
-        if (is_of_rule(silence, &a->options.inhibit[i]) &&
-            fits(&a->options.inhibit[i].when, alert, now))
+    for (size_t i = 0; i < a->options.inhibit_count; i++) {
+        const struct inhibit_config *rule = &a->options.inhibit[i];
+        if (is_of_rule(silence, rule) &&
+            (fits(&rule->when, alert, now) || fits(&rule->until, alert, now)))
             return true;
+    }
     return false;
 }
 
-void alerts_inhibit(struct alerts *a, const struct alert *alert, int64_t now,
+void alerts_inhibit(struct alerts *a, const struct alert *alert, int64_t now, struct intake *intake,
                     struct records *records) {
     for (size_t i = 0; i < a->options.inhibit_count; i++) {
         const struct inhibit_config *rule = &a->options.inhibit[i];
-        const struct silence *known = in_force(a, rule, now);
+        const struct silence *last = last_of(a, rule);
+        bool holds = last && now < last->ends_ms;
         bool begins = fits(&rule->when, alert, now);
-        if (!begins && !(known && fits(&rule->until, alert, now)))
+        if (!begins && !(holds && fits(&rule->until, alert, now)))
             continue;
-        struct silence silence = known ? silence_copy(known) : of_rule(rule, alert, now);
-        silence.id = known ? known->id : ++a->silence_last;
+        struct silence silence = holds ? silence_copy(last) : of_rule(rule, alert, now);
+        silence.id = last ? last->id : ++a->silence_last;
         silence.ends_ms = begins ? now + rule->for_ms : now;
-        write_silence(a, &silence, records);
-        if (known)
+        write_silence(a, &silence, last ? last->ends_ms : 0, intake, records);
+        if (holds)
             silence_deinit(&silence);
     }
+}
+
+void alerts_inhibit_undo(struct alerts *a, const struct intake *intake) {
+    for (size_t i = intake->silence_count; i-- > 0;)
+        for (size_t s = 0; s < a->silence_count; s++)
+            if (a->silences[s].id == intake->silences[i].id)
+                a->silences[s].ends_ms = intake->silences[i].ended_before_ms;
 }

@@ -135,12 +135,14 @@ static void copy_to_ways(struct alerts *a, const struct alert *original, uint64_
 }
 
 /* Returns the id: its own, or that of the one it repeats. */
-static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket, int64_t now,
+static int64_t take(struct alerts *a, const struct alert *from, struct intake *intake, int64_t now,
                     struct records *records) {
+    uint64_t ticket = intake->ticket;
     AUTO_BUFFER struct buffer key = {0};
     bool can_repeat = dedup_key_of(from, &key);
     int64_t first = from->way ? 0 : first_of(a, from, now);
-    if (first) {
+    if (first) { /* what is told no second time may begin or end something all the same */
+        alerts_inhibit(a, from, now, intake, records);
         a->duplicates++;
         return first;
     }
@@ -165,7 +167,7 @@ static int64_t take(struct alerts *a, const struct alert *from, uint64_t ticket,
     if (can_repeat)
         dedup_put(a->dedup, buffer_slice(&key), alert.id, now);
     if (!alert.reminder)
-        alerts_inhibit(a, from, now, records);
+        alerts_inhibit(a, from, now, intake, records);
     if (!silenced && !alert.reminder)
         copy_to_ways(a, &alert, ticket, now, records);
     return alert.id;
@@ -201,7 +203,7 @@ void alerts_on_intake(struct alerts *a, const struct alerts_event *event, int64_
     command->ticket = intake->ticket;
     records_reserve(&command->records, event->count);
     for (size_t i = 0; i < event->count; i++)
-        intake->ids[i] = take(a, &event->list[i], intake->ticket, now, &command->records);
+        intake->ids[i] = take(a, &event->list[i], intake, now, &command->records);
     intake->last = a->id_last;
 }
 
@@ -311,8 +313,11 @@ bool alerts_on_stored_intake(struct alerts *a, const struct alerts_event *event,
     if (!a->intakes)
         a->intakes_end = &a->intakes;
     settle_items(a, intake, event->r == 0, now);
+    if (event->r < 0)
+        alerts_inhibit_undo(a, intake);
     reply(a, intake, event->r, commands);
     free(intake->ids);
+    free(intake->silences);
     free(intake);
     return true;
 }
@@ -321,6 +326,7 @@ void alerts_drop_intakes(struct alerts *a) {
     for (struct intake *intake = a->intakes, *next; intake; intake = next) {
         next = intake->next;
         free(intake->ids);
+        free(intake->silences);
         free(intake);
     }
     a->intakes = NULL;

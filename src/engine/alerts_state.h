@@ -66,6 +66,10 @@ struct intake {
     size_t count;
     int64_t first, last; /* ids that it made, copies for other ways too */
     bool failed;         /* it named an alert as its duplicate that was not kept after all */
+    struct silence_undo {
+        int64_t id, ended_before_ms;
+    } * silences; /* that its alerts made or changed */
+    size_t silence_count;
 };
 /* A silence on its way to the disk. */
 struct wish {
@@ -141,9 +145,11 @@ void alerts_silences_sweep(struct alerts *a, int64_t now, struct alerts_commands
 void alerts_silences_deinit(struct alerts *a);
 
 /* alerts_inhibit.c: what follows from this alert is silenced, or no longer */
-void alerts_inhibit(struct alerts *a, const struct alert *alert, int64_t now,
+void alerts_inhibit(struct alerts *a, const struct alert *alert, int64_t now, struct intake *intake,
                     struct records *records);
-/* The silence was made by a rule, for alerts such as this one: it explains, and is never muted. */
+void alerts_inhibit_undo(struct alerts *a, const struct intake *intake);
+/* The silence was made by a rule, for alerts such as this one: it explains, or says that all is
+ * well again, and is never muted. */
 bool alerts_explains(const struct alerts *a, const struct alert *alert,
                      const struct silence *silence, int64_t now);
 

@@ -1447,6 +1447,205 @@ static void test_inhibition(void **state) {
     end(&b);
 }
 
+/* Telegram says never (chat gone): nobody was told, so it must go further. */
+static void test_a_failed_one_is_escalated(void **state) {
+    struct bench b;
+    begin_with_way(&b, ALERT_HIGH, 120000);
+    int64_t id = accept(&b, ALERT_CRITICAL, "database is down");
+    fly(&b, id);
+    came_back(&b, id, GATEWAY_ANSWERED, TELEGRAM_CHAT_GONE, "Forbidden: bot was kicked");
+    assert_int_equal(saved(&b)->state, ALERT_FAILED);
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, id, 0);
+    assert_non_null(escalated(&b, b.now + 300000));
+    end(&b);
+}
+
+/* The 2nd is held by its group for 30 s, the 3rd, of another kind, is told before it. */
+static void test_told_later_is_escalated_too(void **state) {
+    struct bench b;
+    begin_with_way(&b, ALERT_HIGH, 120000);
+    struct alert db = {.priority = ALERT_CRITICAL, .text = (char *)"first", .type = (char *)"db"};
+    int64_t first = deliver(&b, &db);
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, first, 0);
+    db.text = (char *)"second";
+    stored(&b, intake(&b, &db), 0, 0);
+    assert_null(find(&b, ALERTS_DO_QUEUE)); /* held */
+    struct alert web = {.priority = ALERT_CRITICAL, .text = (char *)"third", .type = (char *)"web"};
+    int64_t third = deliver(&b, &web);
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, third, 0);
+    while (!find(&b, ALERTS_DO_QUEUE))
+        later(&b);
+    fly(&b, 2);
+    came_back(&b, 2, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 2, 0);
+    bool told[4] = {0};
+    for (const struct alert *e; (e = escalated(&b, b.now + 240000));) {
+        told[1] |= strstr(e->text, "first") != NULL;
+        told[2] |= strstr(e->text, "second") != NULL;
+        told[3] |= strstr(e->text, "third") != NULL;
+        int64_t id = e->id;
+        uint64_t ticket = 0;
+        for (size_t i = 0; i < b.commands.count; i++)
+            if (b.commands.list[i].records.count > 0 &&
+                b.commands.list[i].records.list[0].alert.id == id)
+                ticket = b.commands.list[i].ticket;
+        stored(&b, ticket, 0, 0);
+    }
+    assert_true(told[1]);
+    assert_true(told[3]);
+    assert_true(told[2]);
+    end(&b);
+}
+
+/* It flaps: the second "up" repeats the first within 300 s, and must end the silence. */
+static void test_a_repeated_end_ends_the_silence(void **state) {
+    struct bench b;
+    struct inhibit_config rule = {.when.type = (char *)"down",
+                                  .mute.service = (char *)"trader",
+                                  .until.type = (char *)"up",
+                                  .for_ms = 3600000};
+    begin_with(&b, &(struct alerts_options){.inhibit = &rule, .inhibit_count = 1});
+    struct alert down = {.text = (char *)"down", .type = (char *)"down"};
+    struct alert up = {.text = (char *)"up", .type = (char *)"up"};
+    struct alert order = {
+        .priority = ALERT_CRITICAL, .text = (char *)"no stop", .service = (char *)"trader"};
+    intake(&b, &down);
+    b.now += 250000;
+    intake(&b, &up);
+    b.now += 60000;
+    intake(&b, &down);
+    b.now += 10000;
+    intake(&b, &up);
+    intake(&b, &order);
+    assert_int_equal(saved(&b)->state, ALERT_WAITING);
+    end(&b);
+}
+
+/* It flaps: the second "down" repeats the first, and must silence again. */
+static void test_a_repeated_begin_begins(void **state) {
+    struct bench b;
+    struct inhibit_config rule = {.when.type = (char *)"down",
+                                  .mute.service = (char *)"trader",
+                                  .until.type = (char *)"up",
+                                  .for_ms = 3600000};
+    begin_with(&b, &(struct alerts_options){.inhibit = &rule, .inhibit_count = 1});
+    struct alert down = {.text = (char *)"down", .type = (char *)"down"};
+    struct alert up = {.text = (char *)"up", .type = (char *)"up"};
+    struct alert order = {.text = (char *)"late", .service = (char *)"trader"};
+    intake(&b, &down);
+    b.now += 60000;
+    intake(&b, &up);
+    b.now += 60000;
+    intake(&b, &down);
+    intake(&b, &order);
+    assert_int_equal(saved(&b)->state, ALERT_SILENCED);
+    end(&b);
+}
+
+/* Replaying an old escalation tells nothing but itself once more. */
+static void test_a_replayed_escalation(void **state) {
+    struct bench b;
+    begin_with_way(&b, ALERT_HIGH, 120000);
+    deliver_critical(&b, "one", NULL);
+    const struct alert *told = escalated(&b, b.now + 200000);
+    assert_non_null(told);
+    struct alert old = alert_copy(told);
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, 0);
+    fly(&b, old.id);
+    came_back(&b, old.id, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, old.id, 0);
+    deliver_critical(&b, "two", NULL);
+    told = escalated(&b, b.now + 130000);
+    assert_non_null(told);
+    assert_non_null(strstr(told->text, "two"));
+    int64_t second = told->id;
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, 0);
+    fly(&b, second);
+    came_back(&b, second, GATEWAY_ANSWERED, TELEGRAM_OK, "");
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, second, 0);
+    old.state = ALERT_DELIVERED;
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_REPLAY, .request = 1, .list = &old, .count = 1});
+    stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 0, 0);
+    alert_deinit(&old);
+    told = escalated(&b, b.now + 20000);
+    if (told && told->id > second)
+        fail_msg("told again: %s", told->text);
+    end(&b);
+}
+
+/* repeat_interval: 0s; Telegram does not take it at all. */
+static void test_escalation_without_repeats(void **state) {
+    struct bench b;
+    begin_with_way(&b, ALERT_HIGH, 120000);
+    alerts_free(b.alerts);
+    b.options.repeat_ms = 0;
+    b.alerts = alerts_new(&b.options);
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_START});
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_TIMER});
+    accept(&b, ALERT_CRITICAL, "held");
+    assert_non_null(escalated(&b, b.now + 1200000));
+    end(&b);
+}
+
+/* "All is well" fits what is muted: it must be told, as the "down" was. */
+static void test_the_end_is_told(void **state) {
+    struct bench b;
+    struct inhibit_config rule = {.when.type = (char *)"down",
+                                  .mute.service = (char *)"trader",
+                                  .until.type = (char *)"up",
+                                  .for_ms = 3600000};
+    begin_with(&b, &(struct alerts_options){.inhibit = &rule, .inhibit_count = 1});
+    struct alert down = {
+        .text = (char *)"down", .type = (char *)"down", .service = (char *)"trader"};
+    struct alert up = {.text = (char *)"up", .type = (char *)"up", .service = (char *)"trader"};
+    intake(&b, &down);
+    b.now += 1000;
+    intake(&b, &up);
+    assert_int_equal(saved(&b)->state, ALERT_WAITING);
+    end(&b);
+}
+
+/* The disk refuses the alert and the silence with it: nothing may be silenced. */
+static void test_a_refused_one_silences_nothing(void **state) {
+    struct bench b;
+    struct inhibit_config rule = {
+        .when.type = (char *)"down", .mute.service = (char *)"trader", .for_ms = 3600000};
+    begin_with(&b, &(struct alerts_options){.inhibit = &rule, .inhibit_count = 1});
+    struct alert down = {.text = (char *)"down", .type = (char *)"down"};
+    struct alert order = {
+        .priority = ALERT_CRITICAL, .text = (char *)"no stop", .service = (char *)"trader"};
+    stored(&b, intake(&b, &down), 0, -ENOSPC);
+    must_find(&b, ALERTS_DO_REFUSE);
+    intake(&b, &order);
+    assert_int_equal(saved(&b)->state, ALERT_WAITING);
+    end(&b);
+}
+
+/* It says: not so fast. Those behind must not be thrown at it at once, nor overtake. */
+static void test_a_way_that_is_full_is_left_alone(void **state) {
+    struct bench b;
+    begin_with_way(&b, ALERT_HIGH, 0);
+    b.options.group_ms = 0;
+    for (int i = 0; i < 3; i++) {
+        AUTO_FREE char *text = text_format("n%d", i);
+        struct alert alert = alert_of(ALERT_HIGH, text);
+        stored(&b, intake(&b, &alert), 0, 0);
+        if (i > 0)
+            continue;
+        assert_int_equal(queued_by(&b, 1)->id, 2);
+        feed(&b, (struct alerts_event){.on = ALERTS_ON_TURN, .id = 2});
+        stored(&b, must_find(&b, ALERTS_DO_PERSIST)->ticket, 2, 0);
+    }
+    feed(&b, (struct alerts_event){.on = ALERTS_ON_SENT,
+                                   .id = 2,
+                                   .outcome = GATEWAY_ANSWERED,
+                                   .class = TELEGRAM_RATE_LIMITED,
+                                   .description = "HTTP 429",
+                                   .retry_after_s = 60});
+    assert_null(queued_by(&b, 1));
+    end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted_means_on_disk),
@@ -1495,6 +1694,15 @@ int main(void) {
         cmocka_unit_test(test_mute_hours),
         cmocka_unit_test(test_without_telegram),
         cmocka_unit_test(test_inhibition),
+        cmocka_unit_test(test_a_way_that_is_full_is_left_alone),
+        cmocka_unit_test(test_escalation_without_repeats),
+        cmocka_unit_test(test_the_end_is_told),
+        cmocka_unit_test(test_a_refused_one_silences_nothing),
+        cmocka_unit_test(test_a_failed_one_is_escalated),
+        cmocka_unit_test(test_told_later_is_escalated_too),
+        cmocka_unit_test(test_a_repeated_end_ends_the_silence),
+        cmocka_unit_test(test_a_repeated_begin_begins),
+        cmocka_unit_test(test_a_replayed_escalation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,7 @@ struct gateway_event {
     int64_t retry_after_s;                 /* -1: none */
     const struct telegram_update *updates; /* copied */
     size_t update_count;
+    int64_t wall_ms; /* POLLED: the wall clock, which `now` need not be */
     const char *consumer;
     int64_t offset, limit, timeout_s; /* as asked, unchecked */
     bool has_kinds;

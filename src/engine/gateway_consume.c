@@ -62,10 +62,12 @@ static bool is_old(const struct gateway *g, int64_t since_ms, int64_t now) {
     return g->options.old_after_ms > 0 && now - since_ms > g->options.old_after_ms;
 }
 
-uint64_t gateway_hidden_for(struct gateway *g, const struct telegram_update *update, int64_t now) {
+uint64_t gateway_hidden_for(struct gateway *g, const struct telegram_update *update,
+                            int64_t wall_ms) {
     bool press = update->press && g->options.own, ages = update->ages && !press;
     uint64_t hidden = (press ? HIDDEN_PRESS : 0) | (ages ? HIDDEN_AGES : 0);
-    if (ages && update->date_ms && is_old(g, update->date_ms, now)) { /* Telegram kept it so long */
+    if (ages && update->date_ms &&
+        is_old(g, update->date_ms, wall_ms)) { /* Telegram kept it so long */
         hidden |= HIDDEN_OLD;
         g->old++;
     }

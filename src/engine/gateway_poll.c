@@ -261,10 +261,11 @@ static bool is_repeat(const struct gateway *g, int64_t id, int64_t now) {
     return is_recent(g, id) || (id < g->offset && now - g->last_update_ms < DAY_MS);
 }
 
-static void take_update(struct gateway *g, const struct telegram_update *update, int64_t now) {
+static void take_update(struct gateway *g, const struct telegram_update *update, int64_t wall_ms,
+                        int64_t now) {
     if (update->id < g->offset)
         g->epoch++;
-    uint64_t hidden = gateway_hidden_for(g, update, now);
+    uint64_t hidden = gateway_hidden_for(g, update, wall_ms);
     struct held *held = hold(g, update->raw.data, update->raw.size);
     held->id = update->id;
     held->epoch = g->epoch;
@@ -293,7 +294,7 @@ void gateway_on_polled(struct gateway *g, const struct gateway_event *event, int
         if (is_repeat(g, event->updates[i].id, now))
             g->duplicates++;
         else
-            take_update(g, &event->updates[i], now);
+            take_update(g, &event->updates[i], event->wall_ms, now);
     }
     if (g->seq_last > known) {
         save(g, commands);

@@ -146,7 +146,8 @@ void gateway_start_consumers(struct gateway *g, int64_t now, struct gateway_comm
 struct consumer *gateway_consumer(struct gateway *g, const char *name, bool make);
 uint64_t gateway_kinds(const struct gateway *g); /* what any consumer wants */
 /* A bit for each consumer that is not to see this new update. */
-uint64_t gateway_hidden_for(struct gateway *g, const struct telegram_update *update, int64_t now);
+uint64_t gateway_hidden_for(struct gateway *g, const struct telegram_update *update,
+                            int64_t wall_ms);
 
 /* gateway_send.c */
 void gateway_on_send(struct gateway *g, const struct gateway_event *event, int64_t now,

@@ -172,7 +172,9 @@ static void test_what_is_old_is_let_go(void **state) {
     list[0].date_ms = b.now - 300001; /* Telegram kept it so long */
     list[1].date_ms = b.now - 299999;
     list[2].date_ms = 1000;
-    feed(&b, polled(list, 4));
+    struct gateway_event came = polled(list, 4);
+    came.wall_ms = b.now;
+    feed(&b, came);
     stored(&b, persist(&b), 0);
     ask(&b, 1, 0, 0);
     assert_answer(&b, 1, "{\"ok\":true,\"result\":[{NEW},\n{PAY},\n{PRESS}]}");

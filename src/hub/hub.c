@@ -18,6 +18,7 @@ enum {
     ZONE_S = 366 * 86400,
     DRAIN_MS = 3000, /* a busy machine needs its time */
     GIVEN_MS_MAX = 3000,
+    DELIVER_MS = 5000, /* to a webhook: what it answers until then is confirmed */
     CONNECTIONS_OUT = 256
 };
 
@@ -242,6 +243,7 @@ static void on_due(uv_timer_t *timer) {
     for (size_t i = 0; i < hub->bot_count; i++)
         if (gateway_next_ms(hub->bots[i].gateway) <= now)
             gateway_feed(&hub->bots[i], &(struct gateway_event){.on = GATEWAY_ON_TIMER});
+    keeper_expire(hub);
     if (!hub->stopping && hub->day_due_ms <= now)
         day_turn(hub);
     if (!hub->stopping && alerts_next_ms(hub->alerts, now) <= now)
@@ -260,6 +262,7 @@ static void on_prepare(uv_prepare_t *prepare) {
             next = gateway_next_ms(hub->bots[i].gateway);
     next = hub->day_due_ms < next ? hub->day_due_ms : next;
     next = webhooks_next_ms(hub) < next ? webhooks_next_ms(hub) : next;
+    next = keeper_next_ms(hub) < next ? keeper_next_ms(hub) : next;
     if (hub->stopping) {
         uv_timer_stop(&hub->timer);
         return;
@@ -308,7 +311,9 @@ static void begin_close(struct hub *hub) {
 /* What is under way may finish: a send that is cut off here would be an unknown one. */
 static void on_stop_timer(uv_timer_t *timer) {
     struct hub *hub = timer->data;
-    if (!hub->stopping && clock_ms() >= hub->drained_at_ms)
+    int64_t now = clock_ms();
+    bool delivers = webhooks_deliver(hub) && now < hub->drained_at_ms + DELIVER_MS;
+    if (!hub->stopping && now >= hub->drained_at_ms && !delivers)
         begin_close(hub);
     if (!hub->stopping || hub->closed || (!is_quiet(hub) && clock_ms() < hub->stop_at_ms))
         return;

@@ -191,6 +191,7 @@ void webhook_restore(struct hub_bot *bot, const struct record *record);
 void webhook_updates(struct webhook *hook, struct slice answer); /* of its question */
 void webhook_refused(struct webhook *hook, const char *why);
 void webhooks_turn(struct hub *hub);
+bool webhooks_deliver(const struct hub *hub);    /* one has not answered, or is not confirmed */
 int64_t webhooks_next_ms(const struct hub *hub); /* hub_now(); INT64_MAX: nothing is due */
 void webhooks_close(struct hub *hub);
 
@@ -265,6 +266,8 @@ void keeper_close(struct hub *hub);
 /* Asks again when what is known is old; silent: a question has had no answer for seconds. */
 void keeper_look(struct hub *hub);
 bool keeper_is_silent(const struct hub *hub);
+void keeper_expire(struct hub *hub);           /* who has waited too long is told so */
+int64_t keeper_next_ms(const struct hub *hub); /* hub_now(); INT64_MAX: nobody waits */
 /* The alert made of this event is on disk, or could not be written. */
 void keeper_told(struct hub *hub, int64_t event, bool kept);
 void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context);

@@ -118,6 +118,8 @@ static void do_refuse(struct hub *hub, struct alerts_command *command) {
 }
 
 static void do_queue(struct hub *hub, struct alerts_command *command) {
+    if (command->way > 0 && hub->draining)
+        return;             /* it waits on disk */
     if (command->way > 0) { /* no budgets there: its turn is now */
         alerts_feed(hub, &(struct alerts_event){.on = ALERTS_ON_TURN, .id = command->id});
         return;

@@ -124,13 +124,15 @@ enum { FASTER = 409 /* nobody waits for it any more */ };
 
 static void on_acked(struct hub *hub, void *context, int code, const char *refusal, size_t count) {
     struct press *press = context;
-    AUTO_FREE char *text = code == FASTER && press->said.button
-                               ? text_copy("It was acknowledged before")
-                           : code       ? text_format("Not acknowledged: %s", refusal)
-                           : count == 0 ? text_copy("No alert waits for an acknowledgement")
-                           : count == 1 ? text_copy("Acknowledged")
-                                        : text_format("Acknowledged: %zu alerts", count);
-    if (code == 0 || code == FASTER) /* the button has done its work */
+    bool again = alerts_live(hub->alerts, press->alert) != NULL; /* its answer was lost */
+    AUTO_FREE char *text =
+        code == FASTER && again ? text_copy("It is being sent once more; acknowledge that message")
+        : code == FASTER && press->said.button ? text_copy("It was acknowledged before")
+        : code                                 ? text_format("Not acknowledged: %s", refusal)
+        : count == 0                           ? text_copy("No alert waits for an acknowledgement")
+        : count == 1                           ? text_copy("Acknowledged")
+                                               : text_format("Acknowledged: %zu alerts", count);
+    if (code == 0 || (code == FASTER && !again)) /* the button has done its work */
         show_done(press);
     end(press, text);
 }
@@ -142,6 +144,7 @@ static void acknowledge(struct press *press, bool all) {
         end(press, "/holdfast ack takes the number of an alert, or all");
         return;
     }
+    press->alert = id;
     alerts_feed(press->bot->hub,
                 &(struct alerts_event){.on = ALERTS_ON_ACK,
                                        .request = alerts_wait_call(on_acked, press),

@@ -90,6 +90,7 @@ static void on_polled(void *context, const struct http_answer *answer) {
         event.class = TELEGRAM_TRANSIENT;
         event.description = "getUpdates answered something that is not a list of updates";
     }
+    event.wall_ms = clock_wall_ms();
     event.updates = updates.list;
     event.update_count = updates.count;
     gateway_feed(bot, &event);

@@ -36,8 +36,10 @@ static void on_answer(void *context, const struct http_answer *answer) {
 
 static void tell(struct hub *hub, bool bad) {
     const struct heartbeat_config *config = &hub->config->heartbeat;
+    size_t path = strcspn(config->url, "?#"); /* a query stays behind it */
     AUTO_FREE char *fail_url =
-        config->fail_url ? text_copy(config->fail_url) : text_format("%s/fail", config->url);
+        config->fail_url ? text_copy(config->fail_url)
+                         : text_format("%.*s/fail%s", (int)path, config->url, config->url + path);
     struct slice health = hub_health_body(hub);
     struct http_call_options options = {.method = bad ? "POST" : "GET",
                                         .url = bad ? fail_url : config->url,

@@ -13,7 +13,8 @@ enum {
     RETRY_MAX_MS = 10000,
     STATUS_OLD_MS = 5000,
     SILENT_MS = 5000,
-    RETELL_MS = 5000
+    RETELL_MS = 5000,
+    RESTART_MS_MAX = 10000
 };
 
 struct restart_wait { /* who waits for the keeper's answer: a POST /restart, or a press */
@@ -23,6 +24,7 @@ struct restart_wait { /* who waits for the keeper's answer: a POST /restart, or 
     hub_answered *answered;
     void *context;
     char *what;
+    int64_t due_ms; /* hub_now(): a keeper that hangs is not waited for longer */
 };
 
 static void connect_now(struct hub *hub);
@@ -220,17 +222,46 @@ static bool take_restart_answer(struct hub *hub, int64_t id, struct slice line) 
     return false;
 }
 
-static void fail_restarts(struct hub *hub) {
-    for (struct restart_wait *wait; (wait = hub->keeper.waits);) {
-        static const char why[] = "the keeper went away before it answered; ask again";
-        hub->keeper.waits = wait->next;
+/* Those that are due at `now` (hub_now()), or all. */
+static void fail_restarts(struct hub *hub, int64_t now, const char *why) {
+    for (struct restart_wait **place = &hub->keeper.waits, *wait; (wait = *place);) {
+        if (wait->due_ms > now) {
+            place = &wait->next;
+            continue;
+        }
+        *place = wait->next;
         if (wait->request)
             hub_problem(wait->request, 503, "Service Unavailable", why, 2);
         else
             wait->answered(hub, wait->context, 503, why, 0);
         free(wait->what);
         free(wait);
+        place = &hub->keeper.waits; /* who was answered may have asked again */
     }
+}
+
+static void fail_all_restarts(struct hub *hub) {
+    fail_restarts(hub, INT64_MAX, "the keeper went away before it answered; ask again");
+}
+
+void keeper_expire(struct hub *hub) {
+    fail_restarts(hub, hub_now(hub),
+                  "the keeper does not answer; `holdfast status` shows whether it does it later");
+}
+
+int64_t keeper_next_ms(const struct hub *hub) {
+    int64_t next = INT64_MAX;
+    for (const struct restart_wait *wait = hub->keeper.waits; wait; wait = wait->next)
+        next = wait->due_ms < next ? wait->due_ms : next;
+    return next;
+}
+
+static struct restart_wait *add_wait(struct hub *hub) {
+    struct restart_wait *wait = memory_new(sizeof *wait);
+    wait->next = hub->keeper.waits;
+    wait->due_ms = hub_now(hub) + RESTART_MS_MAX;
+    hub->keeper.waits = wait;
+    return wait;
 }
 
 /* All but the hub itself, which could not answer any more; the keeper is none of the services. */
@@ -259,12 +290,10 @@ static void ask_restart(struct hub *hub, struct http_request *request, const cha
                     "the config has no services to restart; add one under services", -1);
         return;
     }
-    struct restart_wait *wait = memory_new(sizeof *wait);
+    struct restart_wait *wait = add_wait(hub);
     wait->request = request;
     wait->what =
         rest[0] ? text_format("restarting %s", rest) : text_copy("restarting all services");
-    wait->next = hub->keeper.waits;
-    hub->keeper.waits = wait;
     wait->id = ask(hub, question.data);
 }
 
@@ -277,10 +306,9 @@ void keeper_restart(struct hub *hub, const char *service, hub_answered *answered
     buffer_add_text(&question, "\"do\":\"restart\",\"services\":[");
     json_add_text(&question, slice_of(service));
     buffer_add_text(&question, "]");
-    struct restart_wait *wait = memory_new(sizeof *wait);
-    *wait =
-        (struct restart_wait){.next = hub->keeper.waits, .answered = answered, .context = context};
-    hub->keeper.waits = wait;
+    struct restart_wait *wait = add_wait(hub);
+    wait->answered = answered;
+    wait->context = context;
     wait->id = ask(hub, question.data);
 }
 
@@ -351,7 +379,7 @@ static void on_closed(void *context, struct line_connection *connection, int rea
     keeper->connection = NULL;
     keeper->connected = keeper->known = false;
     free_services(keeper);
-    fail_restarts(hub);
+    fail_all_restarts(hub);
     if (keeper->closing)
         return;
     uv_timer_start(&keeper->retry, on_retry, (uint64_t)keeper->retry_ms, 0);
@@ -387,7 +415,7 @@ void keeper_open(struct hub *hub) {
 void keeper_close(struct hub *hub) {
     struct keeper *keeper = &hub->keeper;
     keeper->closing = true;
-    fail_restarts(hub);
+    fail_all_restarts(hub);
     if (keeper->connection)
         line_close(keeper->connection);
     uv_close((uv_handle_t *)&keeper->retry, NULL);
@@ -396,7 +424,7 @@ void keeper_close(struct hub *hub) {
 
 void keeper_stop(struct hub *hub) {
     hub->keeper.closing = true;
-    fail_restarts(hub);
+    fail_all_restarts(hub);
 }
 
 void keeper_look(struct hub *hub) {

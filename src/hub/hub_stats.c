@@ -85,7 +85,10 @@ static void on_page(void *context, int r, const struct alert *alerts, size_t cou
         ask(job);
         return;
     }
-    if (r < 0)
+    if (r == 0 && count == PAGE && job->hub->draining)
+        hub_problem(job->request, 503, "Service Unavailable", "the hub is shutting down; ask again",
+                    2);
+    else if (r < 0)
         hub_refuse_unread(job->request, r);
     else if (job->too_many)
         hub_problem(job->request, 400, "Bad Request",

@@ -3,6 +3,7 @@
  *   /telegram/bot<WHO>/METHOD   /telegram/file/bot<WHO>/PATH
  * Every answer of ours has the Bot API's own shape. What concerns updates and webhooks is answered
  * here; everything else, known or not, goes to Telegram as it came. */
+#include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "hub/hub.h"
@@ -223,8 +224,22 @@ static enum gateway_budget budget_of(const char *name) {
     return begins(name, "edit") ? GATEWAY_EDIT : GATEWAY_FREE;
 }
 
+static const struct own_method *own_method_of(const char *name) {
+    for (size_t i = 0; i < COUNT_OF(own_methods); i++)
+        if (strcasecmp(name, own_methods[i].name) == 0)
+            return &own_methods[i];
+    return NULL;
+}
+
 void telegram_call(struct hub_bot *bot, const char *name, const char *content_type,
                    struct slice body) {
+    if (own_method_of(name)) { /* it concerns all who read this bot */
+        log_warning(
+            "%s: a webhook answered with the method %s, which Holdfast does not pass on; call it "
+            "by itself",
+            bot->config->name, name);
+        return;
+    }
     AUTO_BUFFER struct buffer chat = {0};
     struct exchange *exchange = exchange_new(EXCHANGE_OWN, bot);
     enum gateway_budget budget = budget_of(name);
@@ -345,15 +360,15 @@ void hub_telegram(struct hub *hub, struct http_request *request, const char *pat
         get_file(&who, request, slash + 1);
         return;
     }
-    for (size_t i = 0; i < COUNT_OF(own_methods); i++)
-        if (strcasecmp(slash + 1, own_methods[i].name) == 0) {
-            if (http_request_body(request).size > OWN_BODY_BYTES_MAX) { /* they are four words */
-                hub_respond_error(request, 413, "Request Entity Too Large", -1);
-                return;
-            }
-            own_methods[i].handle(&who, request);
-            return;
-        }
+    const struct own_method *own = own_method_of(slash + 1);
+    if (own && http_request_body(request).size > OWN_BODY_BYTES_MAX) { /* they are four words */
+        hub_respond_error(request, 413, "Request Entity Too Large", -1);
+        return;
+    }
+    if (own) {
+        own->handle(&who, request);
+        return;
+    }
     /* A method is one word; anything else would change the address at Telegram. */
     if (is_name(slash + 1))
         pass_on(&who, request, slash + 1);

@@ -57,6 +57,7 @@ static enum telegram_class class_of(int status) {
 static void on_answer(void *context, const struct http_answer *answer) {
     struct flight *flight = context;
     char status[32];
+    flight->hub->works--;
     snprintf(status, sizeof status, "it answered HTTP %d", answer->status);
     if (answer->outcome == HTTP_ANSWERED)
         land(flight, GATEWAY_ANSWERED, class_of(answer->status), status, answer->retry_after_s);
@@ -78,6 +79,7 @@ static void post(struct flight *flight, const char *url, const struct buffer *bo
                                         .content_type = "application/json",
                                         .proxy = way->proxy,
                                         .total_ms_max = CALL_MS_MAX};
+    flight->hub->works++;
     http_call_start(flight->hub->client, &options, on_answer, flight, NULL);
 }
 

@@ -31,6 +31,7 @@ struct webhook {
     bool has_kinds;
     uint64_t kinds;         /* told with the first question */
     int64_t offset;         /* all before it is confirmed, or is with the next question */
+    bool asking_last;       /* it confirms before the hub ends */
     bool asking;            /* a question is with the gateway */
     struct http_call *call; /* the update is on its way to the bot */
     char *update;           /* to be delivered; NULL: none */
@@ -63,6 +64,7 @@ static struct webhook *add(struct hub_bot *bot, const char *consumer,
                                     .secret = text_copy(to->secret),
                                     .max_connections = to->max_connections}};
     bot->hub->webhooks = hook;
+    gateway_declare(bot->gateway, consumer); /* it is not forgotten, however long the bot is away */
     return hook;
 }
 
@@ -111,7 +113,7 @@ static void ask(struct webhook *hook, int64_t timeout_s) {
 
 void webhook_updates(struct webhook *hook, struct slice answer) {
     struct telegram_updates updates = {0};
-    hook->asking = false;
+    hook->asking = hook->asking_last = false;
     hook->due_ms = 0;
     if (hook->over)
         return;
@@ -133,8 +135,11 @@ void webhook_refused(struct webhook *hook, const char *why) {
 
 /* ---- delivery ---- */
 
+/* The gateway is asked for it again, when it is tried again: by then it may be too old. */
 static void failed(struct webhook *hook, const char *why, int64_t retry_after_s) {
     struct hub *hub = hook->bot->hub;
+    free(hook->update);
+    hook->update = NULL;
     int64_t wait = backoff_ms(&pauses, ++hook->failures, hub->seed ^ (uint64_t)hook->id);
     if (retry_after_s > RETRY_AFTER_S_MAX)
         retry_after_s = RETRY_AFTER_S_MAX;
@@ -157,8 +162,10 @@ static void delivered(struct webhook *hook) {
     free(hook->update);
     hook->update = NULL;
     hook->offset = hook->id + 1;
-    if (hook->bot->hub->draining && !hook->asking) /* confirmed still, and nothing new taken */
+    if (hook->bot->hub->draining && !hook->asking) { /* confirmed still, and nothing new taken */
+        hook->asking_last = true;
         ask(hook, 0);
+    }
 }
 
 static bool is_method(const char *name) {
@@ -227,9 +234,16 @@ void webhooks_turn(struct hub *hub) {
     }
 }
 
+bool webhooks_deliver(const struct hub *hub) {
+    for (const struct webhook *hook = hub->webhooks; hook; hook = hook->next)
+        if (hook->call || hook->asking_last)
+            return true;
+    return false;
+}
+
 int64_t webhooks_next_ms(const struct hub *hub) {
     int64_t next = INT64_MAX;
-    for (const struct webhook *hook = hub->webhooks; hook; hook = hook->next)
+    for (const struct webhook *hook = hub->webhooks; hook && !hub->draining; hook = hook->next)
         if (!hook->over && !hook->asking && !hook->call && hook->due_ms < next)
             next = hook->due_ms;
     return next;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "link/mail.h"
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -39,8 +40,10 @@ static size_t on_read(char *ret, size_t size, size_t count, void *context) {
 static bool is_this_machine(const char *url) {
     const char *host = strstr(url, "://");
     host = host ? host + 3 : url;
-    return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
-           strncmp(host, "[::1]", 5) == 0;
+    AUTO_FREE char *name = text_copy_n(host, strcspn(host, host[0] == '[' ? "/" : ":/"));
+    struct in_addr address;
+    return strcmp(name, "localhost") == 0 || strncmp(name, "[::1]", 5) == 0 ||
+           (inet_pton(AF_INET, name, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
 static CURL *easy_of(struct job *job) {
@@ -58,6 +61,7 @@ static CURL *easy_of(struct job *job) {
     curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
     curl_easy_setopt(easy, CURLOPT_MAIL_FROM, job->sender);
     curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, job->to);
+    curl_easy_setopt(easy, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L); /* one who is not known is not all */
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
     curl_easy_setopt(easy, CURLOPT_READDATA, job);

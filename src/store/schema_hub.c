@@ -39,7 +39,8 @@ static const char *const migrations[] = {
     "DROP INDEX alerts_open;"
     "CREATE INDEX alerts_open ON alerts(way, priority, created, id, state) WHERE state<2;",
     "CREATE TABLE webhooks(bot TEXT NOT NULL, consumer TEXT NOT NULL, body TEXT NOT NULL,"
-    "  PRIMARY KEY(bot, consumer)) WITHOUT ROWID;"};
+    "  PRIMARY KEY(bot, consumer)) WITHOUT ROWID;"
+    "CREATE INDEX alerts_escalated ON alerts(way, origin) WHERE flags & 4;"};
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2, FLAG_REMINDER = 4 };
 
 enum statement {
@@ -436,8 +437,8 @@ static const struct sqlite_load loads[] = {
      " AND origin=0 AND (type IS NOT NULL OR dedup_key IS NOT NULL) ORDER BY id",
      read_alert_record},
     {RECORD_ESCALATED,
-     "SELECT way, max(origin) FROM (SELECT way, origin, flags FROM alerts WHERE way<>'' ORDER BY id"
-     " DESC LIMIT 10000) WHERE flags & 4 GROUP BY way",
+     "SELECT way, max(origin) FROM alerts INDEXED BY alerts_escalated WHERE flags & 4 AND way<>''"
+     " GROUP BY way",
      read_escalated},
     {RECORD_ALERT_UNACKED,
      "SELECT * FROM alerts INDEXED BY alerts_unacked WHERE acked<0 ORDER BY id", read_alert_record},

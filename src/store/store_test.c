@@ -384,6 +384,7 @@ static void test_migration(void **state) {
     assert_int_equal(sqlite3_exec(old,
                                   "ALTER TABLE consumers DROP COLUMN ahead;"
                                   "DROP INDEX alerts_open; DROP INDEX alerts_ended;"
+                                  "DROP INDEX alerts_escalated;"
                                   "ALTER TABLE alerts DROP COLUMN grouped; DROP TABLE silences;"
                                   "DROP INDEX alerts_unacked;"
                                   "ALTER TABLE alerts DROP COLUMN acked;"

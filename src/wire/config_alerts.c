@@ -135,6 +135,12 @@ static int check_mail(struct reader *reader, const struct yaml_node *node,
     return 0;
 }
 
+/* Something behind the last slash, and a host before it. */
+static bool has_topic(const char *url) {
+    const char *host = strstr(url, "://") + 3, *topic = strrchr(host, '/');
+    return topic && topic > host && topic[1] && !strpbrk(topic, "?#");
+}
+
 static int check_way(struct reader *reader, const struct yaml_node *node, struct way_config *way) {
     size_t kinds = 0;
     for (int kind = 0; kind < WAY_KINDS; kind++) {
@@ -149,6 +155,11 @@ static int check_way(struct reader *reader, const struct yaml_node *node, struct
     if (!begins_with_scheme(url, way->kind))
         return reader_error(reader, node, "'%s': expected a URL with %s", url,
                             way->kind == WAY_SMTP ? "smtp:// or smtps://" : "http:// or https://");
+    if (way->kind == WAY_NTFY && !has_topic(url))
+        return reader_error(reader, node,
+                            "'%s': expected a server and a topic, such as "
+                            "https://ntfy.sh/my-topic",
+                            url);
     return way->kind == WAY_SMTP ? check_mail(reader, node, way) : 0;
 }
 
@@ -165,7 +176,9 @@ static int read_ways(struct reader *reader, const struct yaml_node *node, void *
         const struct yaml_node *key = &node->keys[i];
         way->name = text_copy(key->text);
         reader_set_defaults(way_options, COUNT_OF(way_options), way);
-        if (!reader_name_is_good(key->text))
+        if (strcmp(key->text, "telegram") == 0)
+            reader_error(reader, key, "'telegram' is the way of alerts.bot; choose another name");
+        else if (!reader_name_is_good(key->text))
             reader_error(reader, key, "'%s': a name is 1 to 32 of a-z, 0-9, '-' and '_'",
                          key->text);
         else if (reader_mapping(reader, &node->items[i], way_options, COUNT_OF(way_options), way) ==
@@ -250,6 +263,7 @@ const struct config_section reader_alerts_sections[] = {
 
 int reader_alerts(struct reader *reader, const struct yaml_node *node, void *field) {
     reader->alerts_place = node;
+    reader->has_hub = true;
     return reader_mapping(reader, node, alerts_options, COUNT_OF(alerts_options), field);
 }
 

@@ -14,6 +14,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("port", type=int)
 parser.add_argument("folder", type=pathlib.Path)
 parser.add_argument("--password")
+parser.add_argument("--unknown")
 parser.add_argument("--later", type=int, default=0)
 options = parser.parse_args()
 options.folder.mkdir(exist_ok=True)
@@ -21,6 +22,12 @@ options.folder.mkdir(exist_ok=True)
 
 class Handler:
     count = 0
+
+    async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
+        if address == options.unknown:
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
         if options.later > 0:

@@ -2,6 +2,8 @@
 """What people say to Holdfast itself in a chat: buttons below alerts and /holdfast. The bot that
 reads the same token never sees it, and a kill of the hub takes nothing away."""
 
+import os
+import signal
 import time
 import unittest
 
@@ -229,6 +231,24 @@ class WithServices(ButtonCase):
         self.wait("another process", lambda: self.service("web")["pid"] not in (before, None, 0))
         self.say("/holdfast")
         self.wait("its state is told", lambda: [m for m in self.messages("web: ") if "Alerts:" in m["text"]])
+
+    def test_a_keeper_that_hangs_holds_up_no_other_press(self):
+        self.start_sim("--bot", f"{TOKEN}=main_bot")
+        self.up(self.config_of(services={"web": {"command": ["sleep", "1000"], "consumer": "main"}}))
+        self.wait_ready("hub", "web")
+        self.wait_http(self.url("hub", "/ping"))
+        number = self.alert("web is slow", service="web")
+        message = self.message("web is slow")
+        keeper = self.status()["keeper_pid"]
+        os.kill(keeper, signal.SIGSTOP)
+        self.addCleanup(os.kill, keeper, signal.SIGCONT)
+        self.press(message, "Restart")
+        time.sleep(2)
+        self.press(message, "Acknowledge")
+        try:
+            self.alert_is(number, acknowledge="done")
+        finally:
+            os.kill(keeper, signal.SIGCONT)
 
 
 if __name__ == "__main__":

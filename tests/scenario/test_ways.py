@@ -20,17 +20,22 @@ MAIL_SERVER = pathlib.Path(__file__).with_name("mail_server.py")
 
 
 class Receiver:
-    """An HTTP server that keeps what it is sent; `status` is what it answers."""
+    """An HTTP server that keeps what it is sent; `status` and `headers` are what it answers, after `seconds`."""
 
     def __init__(self, port):
-        receiver, self.status, self.came = self, 200, []
+        receiver, self.status, self.came, self.asked = self, 200, [], 0
+        self.headers, self.seconds = {}, 0
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.asked += 1
+                time.sleep(receiver.seconds)
                 if receiver.status == 200:
                     receiver.came.append((self.path, dict(self.headers), json.loads(body)))
                 self.send_response(receiver.status)
+                for name, value in receiver.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
 
             def log_message(self, *_):
@@ -169,6 +174,31 @@ class HttpWays(WayCase):
         self.wait("all came", lambda: sum(len(body["alerts"]) for _, _, body in hook.came) == 20)
         self.assertLessEqual(len(hook.came), 3)
 
+    def test_a_way_that_wants_peace_has_it(self):
+        hook = self.receiver("hook")
+        hook.status, hook.headers = 429, {"Retry-After": "9223372036854775807"}
+        self.open(also={"hook": {"webhook": self.url("hook", "/in"), "from": "LOW"}})
+        for i in range(5):
+            self.alert(f"n{i}", "LOW")
+        self.wait("it came", lambda: hook.asked)
+        time.sleep(2)
+        self.assertEqual(hook.asked, 1)
+
+    def test_a_stop_waits_for_what_is_on_its_way(self):
+        hook = self.receiver("hook")
+        hook.seconds = 1
+        _, hub = self.open(also={"hook": {"webhook": self.url("hook", "/in"), "from": "LOW"}})
+        for i in range(3):
+            self.alert(f"n{i}", "MEDIUM")
+        self.wait("the first is on its way", lambda: hook.asked)
+        hub.stop()
+        hook.seconds = 0
+        self.again()
+        self.wait("all have ended", lambda: all(
+            alert["state"] not in ("waiting", "sending") for alert in self.all()))
+        self.assertEqual({alert["state"] for alert in self.all()}, {"delivered"})
+        self.assertEqual([body["alerts"][0]["text"] for _, _, body in hook.came], ["n0", "n1", "n2"])
+
 
 class HeartbeatTests(WayCase):
     def test_the_watcher_hears_and_is_told_of_trouble(self):
@@ -269,6 +299,14 @@ class Mail(WayCase):
         self.copy_is(number, "mail", "delivered")
         self.assertEqual(len(self.mails()), 1)
         self.assertEqual(server.stdout.count("later"), 2)
+
+    def test_one_receiver_who_is_not_known(self):
+        self.start_mail("--unknown", "bob@example.org")
+        self.open(also=self.way_of())
+        self.alert("disk full")
+        self.wait("it has ended", lambda: [
+            a for a in self.all() if a.get("way") == "mail" and a["state"] in ("delivered", "failed")])
+        self.assertEqual(len(self.mails()), 1)
 
 
 class Rules(WayCase):

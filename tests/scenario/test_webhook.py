@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from test_gateway import HubCase
+from test_gateway import TOKEN, HubCase
 
 
 class Bot:
@@ -250,6 +250,46 @@ class Webhook(WebhookCase):
         resource.prlimit(hub.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
         self.wait("it is taken", lambda: self.call(
             "setWebhook", url=self.url("bot", "/hook")).status == 200)
+
+    def test_own_methods_in_an_answer_never_reach_telegram(self):
+        self.start_both()
+        bot = self.bot()
+        bot.answers = [(200, {"Content-Type": "application/json"}, json.dumps(body).encode()) for body in (
+            {"method": "deleteWebhook", "drop_pending_updates": True}, {"method": "logOut"},
+            {"method": "setWebhook", "url": "https://example.org/x"})]
+        self.set_webhook()
+        for i in range(4):
+            self.say(f"text {i}")
+        self.wait_texts(bot, [f"text {i}" for i in range(4)])
+        time.sleep(1)
+        for method in ("logOut", "setWebhook"):
+            self.assertEqual(self.get(self.url("sim", f"/sim/calls?method={method}")).json["calls"], [], method)
+
+    def test_stop_while_a_bot_takes_four_seconds(self):
+        _, hub = self.start_both()
+        bot = self.bot()
+        self.set_webhook()
+        bot.seconds = 5
+        self.say("one")
+        self.wait_texts(bot, ["one"])
+        time.sleep(3.2)
+        hub.stop()
+        bot.seconds = 0
+        self.start_hub()
+        self.say("two")
+        self.wait("the second came", lambda: "two" in bot.texts())
+        self.assertEqual(bot.texts(), ["one", "two"])
+
+    def test_an_old_one_is_let_go_for_a_webhook_too(self):
+        bots = {"main": {"token": TOKEN, "api_url": self.url("sim", ""), "old_after": "2s"}}
+        self.start_both(bots=bots)
+        self.set_webhook()  # the bot is away
+        self.say("sell all")
+        self.wait("it fails", lambda: self.consumer()["webhook"]["failures_in_row"] > 0)
+        time.sleep(5)
+        bot = self.bot()
+        time.sleep(8)
+        self.assertEqual(bot.texts(), [])
 
 
 if __name__ == "__main__":
