@@ -507,7 +507,9 @@ static int open_fifo(struct service_log *log, uid_t owner) {
         return -errno;
     if (owner != geteuid() && chown(log->fifo, owner, (gid_t)-1) < 0)
         return -errno;
-    log->fifo_fd = open(log->fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    /* A writing end of our own: when the last writer goes, the end of the stream would be there to
+     * read again and again. */
+    log->fifo_fd = open(log->fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     return log->fifo_fd < 0 ? -errno : 0;
 }
 

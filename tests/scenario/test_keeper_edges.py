@@ -2,6 +2,7 @@
 """What a review found: each of these once failed."""
 import json
 import os
+import pathlib
 import signal
 import socket
 import time
@@ -126,6 +127,35 @@ class ExitTests(EdgeCase):
         self.wait("there is a log", log.exists)
         log.unlink()
         self.wait("there is one again", lambda: log.exists() and log.stat().st_size)
+
+
+class QuietTests(EdgeCase):
+    def processor_seconds(self, pid):
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def assert_quiet(self):
+        keeper = self.status()["keeper_pid"]
+        before = self.processor_seconds(keeper)
+        time.sleep(1)
+        self.assertLess(self.processor_seconds(keeper) - before, 0.2)
+
+    def test_services_that_have_ended_keep_nobody_busy(self):
+        """The last writer of a log is gone: that is no news for ever."""
+        self.up({"services": {
+            "stopped": {"command": "sh -c 'echo hello; exec sleep 1000'"},
+            "job": {"command": "sh -c 'echo done'", "every": "1h"},
+            "broken": {"command": "sh -c 'echo no; exit 78'"}}})
+        self.wait_ready("stopped")
+        self.holdfast("stop", "stopped")
+        self.wait("all have ended", lambda: all(not service["pid"] for service in self.status()["services"]))
+        self.assert_quiet()
+        self.holdfast("start", "stopped")
+        self.wait_ready("stopped")
+        self.kill_keeper()
+        self.holdfast("stop", "stopped")
+        self.assert_quiet()
+        self.assertEqual(self.log("stopped").count("hello"), 2)
 
 
 class HungKeeperTests(EdgeCase):
