@@ -185,7 +185,8 @@ void webhook_set(struct hub_bot *bot, const char *consumer, struct http_request 
                  const struct webhook_wish *wish);
 bool webhook_is_set(const struct hub_bot *bot, const char *consumer);
 void webhook_add_info(const struct hub_bot *bot, const char *consumer, size_t waiting,
-                      struct buffer *ret); /* the result of getWebhookInfo */
+                      struct buffer *ret);     /* the result of getWebhookInfo */
+bool webhooks_fail(const struct hub_bot *bot); /* one of them has not taken its update */
 void webhook_add_health(const struct hub_bot *bot, const char *consumer, struct buffer *ret);
 void webhook_restore(struct hub_bot *bot, const struct record *record);
 void webhook_updates(struct webhook *hook, struct slice answer); /* of its question */

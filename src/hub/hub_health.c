@@ -49,14 +49,16 @@ static void add_ago(struct buffer *body, const char *name, int64_t now, int64_t 
         buffer_print(body, "\"%s\":null", name);
 }
 
-static enum level level_of_bot(struct hub *hub, const struct gateway_figures *f, int64_t now) {
+static enum level level_of_bot(const struct hub_bot *bot, const struct gateway_figures *f,
+                               int64_t now) {
+    const struct hub *hub = bot->hub;
     int64_t started = hub->started_ms + hub->wall_offset_ms;
     int64_t heard = f->last_poll_ms > started ? f->last_poll_ms : started;
     if (f->polls && now - heard > SILENCE_MS_MAX)
         return LEVEL_UNHEALTHY;
     if (f->oldest_ms && now - f->oldest_ms > UNCONFIRMED_MS_MAX)
         return LEVEL_UNHEALTHY;
-    if (f->problem[0])
+    if (f->problem[0] || webhooks_fail(bot))
         return LEVEL_DEGRADED;
     if (!f->polls)
         return LEVEL_UNKNOWN; /* nobody reads it: it was never tried */
@@ -85,7 +87,7 @@ static void add_bot(struct hub *hub, struct hub_bot *bot, int64_t now, struct to
                     struct buffer *body) {
     struct gateway_figures f;
     gateway_figures(bot->gateway, &f);
-    enum level level = level_of_bot(hub, &f, now);
+    enum level level = level_of_bot(bot, &f, now);
     if (level != LEVEL_UNKNOWN || f.polls) /* one that nobody uses can miss nothing */
         worsen(totals, level);
     totals->updates += f.updates;

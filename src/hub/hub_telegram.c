@@ -164,6 +164,12 @@ static void set_webhook(struct who *who, struct http_request *request) {
         return;
     if (param(request, "url", &url) && url.size > 0)
         wish.to.url = url.data;
+    if (wish.to.url && came_through_proxy(request) && strncasecmp(wish.to.url, "https:", 6) != 0) {
+        hub_respond_error(request, 400,
+                          "Bad Request: bad webhook: from another machine only https:// is taken",
+                          -1);
+        return;
+    }
     if (param(request, "secret_token", &secret) && secret.size > 0)
         wish.to.secret = secret.data;
     if (param(request, "max_connections", &most) && most.size > 0 &&

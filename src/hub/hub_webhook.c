@@ -361,6 +361,13 @@ void webhook_add_info(const struct hub_bot *bot, const char *consumer, size_t wa
     buffer_add_text(ret, "}");
 }
 
+bool webhooks_fail(const struct hub_bot *bot) {
+    for (const struct webhook *hook = bot->hub->webhooks; hook; hook = hook->next)
+        if (hook->bot == bot && !hook->over && hook->failures > 0)
+            return true;
+    return false;
+}
+
 /* "webhook":{...}, for /health; the address is the bot's own business: it may hold a secret. */
 void webhook_add_health(const struct hub_bot *bot, const char *consumer, struct buffer *ret) {
     const struct webhook *hook = find(bot, consumer);

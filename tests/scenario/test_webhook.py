@@ -10,6 +10,7 @@ import threading
 import time
 import unittest
 
+import harness
 from test_gateway import TOKEN, HubCase
 
 
@@ -119,6 +120,7 @@ class Webhook(WebhookCase):
         self.assertIn("connect", self.consumer()["webhook"]["problem"].lower())
         self.assertEqual(self.info()["pending_update_count"], 2)
         self.assertNotIn("/hook", self.get(self.url("hub", "/health")).text)
+        self.assertEqual(self.bot_health()["status"], "degraded")
         self.wait_texts(self.bot(), ["one", "two"])
         self.wait_all_confirmed(2)
 
@@ -238,6 +240,13 @@ class Webhook(WebhookCase):
                 self.assertEqual((answer.status, answer.json["ok"], answer.json["error_code"]), (400, False, 400))
                 self.assertIn(said, answer.json["description"])
         self.assertEqual(self.info()["url"], "")
+
+    def test_from_another_machine_it_leads_to_none_of_this_network(self):
+        self.start_both()
+        answer = harness.http("POST", self.url("hub", f"/telegram/bot{TOKEN}/setWebhook"),
+                              {"url": "http://127.0.0.1:9/"}, {"X-Forwarded-For": "203.0.113.7"})
+        self.assertEqual(answer.status, 400, answer)
+        self.assertIn("only https://", answer.json["description"])
 
     def test_a_full_disk_sets_nothing(self):
         _, hub = self.start_both()
