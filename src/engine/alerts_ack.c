@@ -51,8 +51,10 @@ static size_t place_of(const struct alerts *a, int64_t id) {
 /* `told_ms`: since when somebody may know of it. */
 static void put(struct alerts *a, const struct alert *alert, int64_t told_ms) {
     size_t at = place_of(a, alert->id);
-    if (at < a->unacked_count && a->unacked[at].id == alert->id)
-        return; /* told once more, by a replay */
+    if (at < a->unacked_count && a->unacked[at].id == alert->id) { /* once more, by a replay */
+        a->unacked[at].untold = alert->state == ALERT_FAILED;
+        return;
+    }
     if (a->unacked_count == a->unacked_capacity) {
         a->unacked_capacity = a->unacked_capacity ? a->unacked_capacity * 2 : 16;
         a->unacked = memory_grow(a->unacked, a->unacked_capacity, sizeof *a->unacked);

@@ -222,7 +222,7 @@ class ListTests(CliCase):
 
     def test_the_table(self):
         self.start_failing()
-        bad = self.accepted("-p", "CRITICAL", "--title", "Disk", "--service", "db", "no \x1b[31m room")
+        bad = self.accepted("-p", "HIGH", "--title", "Disk", "--service", "db", "no \x1b[31m room")
         self.wait_one(bad, "failed")
         self.chat("member")
         good = self.accepted("two\nlines")
@@ -230,7 +230,7 @@ class ListTests(CliCase):
         lines = self.alerts().stdout.splitlines()
         self.assertRegex(lines[0], r"^ID  WHEN +PRIORITY  STATE +TEXT$")
         self.assertRegex(lines[1], rf"^ {good}  \d\d:\d\d:\d\d  MEDIUM    delivered  two lines$")
-        self.assertRegex(lines[2], rf"^ {bad}  .*CRITICAL  failed     db: Disk: no  \[31m room$")
+        self.assertRegex(lines[2], rf"^ {bad}  .*HIGH      failed     db: Disk: no  \[31m room$")
         self.assertRegex(lines[3], r"^    why: .*blocked")
         self.assertEqual(len(lines), 4)
         self.assertEqual(len(self.alerts("-n", "1").stdout.splitlines()), 2)
