@@ -366,7 +366,10 @@ static void set_breaker(struct hub *hub, struct http_request *request) {
 static void acknowledge(struct hub *hub, struct http_request *request, int64_t id) {
     AUTO_BUFFER struct buffer by = {0};
     struct slice body = http_request_body(request);
-    if (body.size > 0 && (!json_is_valid(body) || json_to_text(json_member(body, "by"), &by) < 0)) {
+    struct json_walk walk;
+    bool is_object = json_is_valid(body) && json_walk_begin(body, '{', &walk) == 0;
+    struct slice who = is_object ? json_member(body, "by") : (struct slice){0};
+    if (body.size > 0 && (!is_object || (who.size > 0 && json_to_text(who, &by) < 0))) {
         hub_problem(request, 400, "Bad Request", "send nothing, or {\"by\":\"who you are\"}", -1);
         return;
     }

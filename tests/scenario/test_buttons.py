@@ -204,7 +204,9 @@ class Buttons(ButtonCase):
         self.alert_is(one, acknowledge="done", acknowledged_by="ops")
         self.assertEqual(harness.http("POST", self.url("hub", f"/v1/alerts/{one}/ack"), None, BEARER).status, 409)
         self.alert_is(two, state="waiting")  # its kind was told of seconds ago
-        answer = harness.http("POST", self.url("hub", "/v1/alerts/ack"), None, BEARER)
+        for wrong in (b"[]", b"x", b'{"by":7}'):
+            self.assertEqual(harness.http("POST", self.url("hub", "/v1/alerts/ack"), wrong, BEARER).status, 400)
+        answer = harness.http("POST", self.url("hub", "/v1/alerts/ack"), {}, BEARER)
         self.assertEqual(answer.json, {"alerts": [{"id": other}]})
         self.assertEqual(self.get(self.url("hub", "/health")).json["alerts"]["unacknowledged"], 0)
 
