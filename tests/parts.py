@@ -9,7 +9,7 @@
   world     deterministic simulation (tests/world)
 
 Build folders: build-test (gcc, sanitizers), build-clang, build-plain (gcc, as installed), build-fuzz.
-FUZZ_SECONDS=8: time of each fuzzer. WORLD_SEEDS=30: how many runs of the world.
+FUZZ_SECONDS=8: time of each fuzzer. WORLD_SEEDS=60: how many runs of the world.
 WORLD_CRASH_STEPS=300: after how many steps of one run a crash is tried, one after the other.
 """
 
@@ -258,7 +258,7 @@ def part_world(tally):
     test each."""
     if not build_sanitized(tally):
         return
-    seeds = int(os.environ.get("WORLD_SEEDS", "30"))
+    seeds = int(os.environ.get("WORLD_SEEDS", "60"))
     steps = int(os.environ.get("WORLD_CRASH_STEPS", "300"))
     runs = {f"world_sim, {seeds} seeds": (["--seeds", f"1..{seeds}"], seeds),
             f"world_sim, a crash after each of {steps} steps": (
