@@ -253,8 +253,11 @@ void hub_get_stats(struct hub *hub, struct http_request *request, const char *re
 
 /* hub_health.c */
 struct slice
-hub_health_body(struct hub *hub);         /* as GET /health shows it; until the next question */
-bool hub_health_is_bad(struct hub *hub);  /* "unhealthy" */
+hub_health_body(struct hub *hub);        /* as GET /health shows it; until the next question */
+bool hub_health_is_bad(struct hub *hub); /* "unhealthy" */
+bool hub_services_are_known(const struct hub *hub);            /* the keeper answers */
+bool hub_service_is_ill(const struct keeper_service *service); /* it makes /health worse */
+void hub_add_service(const struct keeper_service *service, struct buffer *ret); /* for people */
 void hub_health_changed(struct hub *hub); /* by somebody who may look at once */
 void hub_get_root(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_ping(struct hub *hub, struct http_request *request, const char *rest);

@@ -415,23 +415,27 @@ static void help(struct press *press) {
                "/holdfast retry [NUMBER] \xc2\xb7 alerts that failed, once more");
 }
 
+/* Red: somebody should look; green: it runs; white: it need not run, or not yet. */
+static const char *mark_of(const struct keeper_service *service) {
+    if (hub_service_is_ill(service))
+        return "\xf0\x9f\x94\xb4";
+    return strcmp(service->state, "ready") == 0 ? "\xf0\x9f\x9f\xa2" : "\xe2\x9a\xaa";
+}
+
 static void status(struct press *press) {
     struct hub *hub = press->bot->hub;
     struct alerts_figures f;
     AUTO_BUFFER struct buffer text = {0};
     alerts_figures(hub->alerts, hub_now(hub), &f);
     buffer_print(&text, "%s", hub->config->name);
-    for (size_t i = 0; i < hub->keeper.service_count; i++) {
+    bool known = hub_services_are_known(hub);
+    for (size_t i = 0; known && i < hub->keeper.service_count; i++) {
         const struct keeper_service *service = &hub->keeper.services[i];
-        bool fine = strcmp(service->state, "ready") == 0 || strcmp(service->state, "running") == 0;
-        buffer_print(&text, "\n%s %s: %s", fine ? "\xf0\x9f\x9f\xa2" : "\xf0\x9f\x94\xb4",
-                     service->name, service->state);
-        if (service->restarts > 0)
-            buffer_print(&text, ", %lld restart%s", (long long)service->restarts,
-                         service->restarts == 1 ? "" : "s");
+        buffer_print(&text, "\n%s ", mark_of(service));
+        hub_add_service(service, &text);
     }
-    if (!hub->keeper.connected)
-        buffer_add_text(&text, "\nThe keeper cannot be reached: services are unknown");
+    if (!known)
+        buffer_add_text(&text, "\nThe keeper does not answer: services are unknown");
     buffer_print(&text, "\nAlerts: %zu wait, %zu not acknowledged",
                  f.ways[0].waiting[0] + f.ways[0].waiting[1] + f.ways[0].waiting[2] +
                      f.ways[0].waiting[3],

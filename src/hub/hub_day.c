@@ -23,20 +23,21 @@ static void mute(struct hub *hub, int64_t wall_ms) {
 }
 
 static void add_services(const struct hub *hub, struct buffer *text) {
-    size_t fine = 0;
+    size_t ill = 0;
+    if (!hub_services_are_known(hub)) {
+        buffer_add_text(text, "\nservices: unknown, the keeper does not answer");
+        return;
+    }
     for (size_t i = 0; i < hub->keeper.service_count; i++) {
         const struct keeper_service *service = &hub->keeper.services[i];
-        bool is_fine =
-            strcmp(service->state, "ready") == 0 || strcmp(service->state, "running") == 0;
-        fine += is_fine;
-        if (!is_fine || service->restarts > 0)
-            buffer_print(text, "\n%s: %s, %lld restarts", service->name, service->state,
-                         (long long)service->restarts);
+        bool is_ill = hub_service_is_ill(service);
+        ill += is_ill;
+        if (!is_ill && service->restarts == 0)
+            continue;
+        buffer_add_text(text, "\n");
+        hub_add_service(service, text);
     }
-    if (!hub->keeper.connected)
-        buffer_add_text(text, "\nservices: unknown, the keeper cannot be reached");
-    else
-        buffer_print(text, "\n%zu of %zu services are well", fine, hub->keeper.service_count);
+    buffer_print(text, "\n%zu of %zu services need a look", ill, hub->keeper.service_count);
 }
 
 static void report(struct hub *hub, int64_t slot_ms) {

@@ -230,9 +230,26 @@ static enum level level_of_service(const struct keeper_service *service) {
     return strcmp(service->health, "healthy") == 0 ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
 }
 
+bool hub_service_is_ill(const struct keeper_service *service) {
+    enum level level = level_of_service(service);
+    return level == LEVEL_DEGRADED || level == LEVEL_UNHEALTHY;
+}
+
+bool hub_services_are_known(const struct hub *hub) {
+    return hub->keeper.known && !keeper_is_silent(hub);
+}
+
+void hub_add_service(const struct keeper_service *service, struct buffer *ret) {
+    bool unhealthy = strcmp(service->health, "unhealthy") == 0;
+    buffer_print(ret, "%s: %s%s", service->name, service->state, unhealthy ? ", unhealthy" : "");
+    if (service->restarts > 0)
+        buffer_print(ret, ", %lld restart%s", (long long)service->restarts,
+                     service->restarts == 1 ? "" : "s");
+}
+
 static void add_services(struct hub *hub, struct totals *totals, struct buffer *body) {
     const struct keeper *keeper = &hub->keeper;
-    if (!keeper->known || keeper_is_silent(hub)) {
+    if (!hub_services_are_known(hub)) {
         /* Alone, without a keeper and services of its own, there is nothing to know. */
         if (hub->config->service_count > 1)
             worsen(totals, LEVEL_UNKNOWN);

@@ -215,8 +215,11 @@ class WithServices(ButtonCase):
     def test_restart_and_logs(self):
         self.start_sim("--bot", f"{TOKEN}=main_bot")
         self.up(self.config_of(services={"web": {"command": ["sh", "-c", "echo began; exec sleep 1000"],
-                                                 "consumer": "main"}}))
+                                                 "consumer": "main"},
+                                         "nightly": {"command": ["true"], "every": "24h"},
+                                         "broken": {"command": ["sh", "-c", "exit 78"]}}))
         self.wait_ready("hub", "web")
+        self.wait_state("broken", "failed")
         self.wait_http(self.url("hub", "/ping"))
         before = self.service("web")["pid"]
         self.alert("web is slow", service="web")
@@ -232,7 +235,11 @@ class WithServices(ButtonCase):
             {"Restart", "Logs"})
         self.wait("another process", lambda: self.service("web")["pid"] not in (before, None, 0))
         self.say("/holdfast")
-        self.wait("its state is told", lambda: [m for m in self.messages("web: ") if "Alerts:" in m["text"]])
+        told = self.wait("its state is told", lambda: [
+            m for m in self.messages("web: ") if "Alerts:" in m["text"]])[0]["text"]
+        self.assertIn("\N{LARGE GREEN CIRCLE} web: ready", told)
+        self.assertRegex(told, "\N{MEDIUM WHITE CIRCLE} nightly: (scheduled|done)")  # it need not run now
+        self.assertIn("\N{LARGE RED CIRCLE} broken: failed", told)
 
     def test_a_keeper_that_hangs_holds_up_no_other_press(self):
         self.start_sim("--bot", f"{TOKEN}=main_bot")
