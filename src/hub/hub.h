@@ -177,8 +177,7 @@ void telegram_drop(struct hub_bot *bot, const char *consumer, struct http_reques
 /* hub_webhook.c */
 struct webhook_wish {
     struct telegram_webhook to; /* no url: delete it; texts borrowed */
-    bool has_kinds, drops;      /* drops: what waits is let go */
-    uint64_t kinds;
+    bool drops;                 /* what waits is let go */
 };
 /* Answers the request. */
 void webhook_set(struct hub_bot *bot, const char *consumer, struct http_request *request,
@@ -218,8 +217,8 @@ void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, 
 void hub_alert_event(struct hub *hub, const struct alert *alert, int64_t event);
 /* The number of a request that an ACCEPT with one id answers with `status`, a REFUSE otherwise. */
 uint64_t alerts_wait(struct http_request *request, int status);
-/* The same for who is no request: refusal NULL: it is done, with so many. Called once. */
-/* code: 0 done, else as an HTTP status why not, and the refusal for people */
+/* The same for who is no request; called once. code: 0 done, with so many; else as an HTTP status
+ * why not, and the refusal for people. */
 typedef void hub_answered(struct hub *hub, void *context, int code, const char *refusal,
                           size_t count);
 uint64_t alerts_wait_call(hub_answered *answered, void *context);

@@ -175,8 +175,9 @@ static void set_webhook(struct who *who, struct http_request *request) {
     if (param(request, "max_connections", &most) && most.size > 0 &&
         text_to_int(most.data, 1, 100, &wish.to.max_connections) < 0)
         wish.to.max_connections = 0;
-    wish.has_kinds = param(request, "allowed_updates", &kinds) &&
-                     telegram_read_kinds(buffer_slice(&kinds), &wish.kinds) == 0;
+    if (param(request, "allowed_updates", &kinds) &&
+        telegram_read_kinds(buffer_slice(&kinds), &wish.to.kinds) < 0)
+        wish.to.kinds = 0; /* the API keeps the last setting, too */
     webhook_set(who->bot, who->consumer, request, &wish);
 }
 

@@ -28,8 +28,7 @@ struct webhook {
     struct hub_bot *bot;
     char *consumer;
     struct telegram_webhook to;
-    bool has_kinds;
-    uint64_t kinds;         /* told with the first question */
+    bool has_asked;         /* its kinds are with the gateway */
     int64_t offset;         /* all before it is confirmed, or is with the next question */
     bool asking_last;       /* it confirms before the hub ends */
     bool asking;            /* a question is with the gateway */
@@ -62,7 +61,8 @@ static struct webhook *add(struct hub_bot *bot, const char *consumer,
                              .consumer = text_copy(consumer),
                              .to = {.url = text_copy(to->url),
                                     .secret = text_copy(to->secret),
-                                    .max_connections = to->max_connections}};
+                                    .max_connections = to->max_connections,
+                                    .kinds = to->kinds}};
     bot->hub->webhooks = hook;
     gateway_declare(bot->gateway, consumer); /* it is not forgotten, however long the bot is away */
     return hook;
@@ -105,9 +105,9 @@ static void ask(struct webhook *hook, int64_t timeout_s) {
                                   .offset = hook->offset,
                                   .limit = 1,
                                   .timeout_s = timeout_s,
-                                  .has_kinds = hook->has_kinds,
-                                  .kinds = hook->kinds};
-    hook->has_kinds = false;
+                                  .has_kinds = !hook->has_asked && hook->to.kinds,
+                                  .kinds = hook->to.kinds};
+    hook->has_asked = true;
     gateway_feed(hook->bot, &event);
 }
 
@@ -256,8 +256,7 @@ struct setting { /* waits for the disk */
     char *consumer;
     struct http_request *request;
     struct telegram_webhook to; /* no url: it is deleted */
-    bool has_kinds, drops, was_set;
-    uint64_t kinds;
+    bool drops, was_set;
 };
 
 static void answer(const struct setting *setting) {
@@ -279,8 +278,6 @@ static void take_effect(const struct setting *setting) {
         return;
     struct webhook *hook = add(setting->bot, setting->consumer, &setting->to);
     hook->offset = former ? former->offset : 0;
-    hook->has_kinds = setting->has_kinds;
-    hook->kinds = setting->kinds;
     log_info("%s: updates for %s go to its webhook", setting->bot->config->name, setting->consumer);
 }
 
@@ -310,8 +307,6 @@ void webhook_set(struct hub_bot *bot, const char *consumer, struct http_request 
     *setting = (struct setting){.bot = bot,
                                 .consumer = text_copy(consumer),
                                 .request = request,
-                                .has_kinds = wish->has_kinds,
-                                .kinds = wish->kinds,
                                 .drops = wish->drops,
                                 .was_set = webhook_is_set(bot, consumer)};
     struct records records = {0};
@@ -323,7 +318,8 @@ void webhook_set(struct hub_bot *bot, const char *consumer, struct http_request 
         AUTO_BUFFER struct buffer json = {0};
         setting->to = (struct telegram_webhook){.url = text_copy(wish->to.url),
                                                 .secret = text_copy(wish->to.secret),
-                                                .max_connections = wish->to.max_connections};
+                                                .max_connections = wish->to.max_connections,
+                                                .kinds = wish->to.kinds};
         telegram_webhook_add(&wish->to, &json);
         record->body_bytes = json.size;
         record->body = buffer_take(&json);

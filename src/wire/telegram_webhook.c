@@ -2,6 +2,7 @@
 #include "wire/telegram_webhook.h"
 #include "base/text.h"
 #include "wire/json_scan.h"
+#include "wire/telegram.h"
 #include <arpa/inet.h>
 #include <strings.h>
 
@@ -102,6 +103,10 @@ void telegram_webhook_add(const struct telegram_webhook *webhook, struct buffer 
         buffer_add_text(ret, ",\"secret_token\":");
         json_add_text(ret, slice_of(webhook->secret));
     }
+    if (webhook->kinds) {
+        buffer_add_text(ret, ",\"allowed_updates\":");
+        telegram_add_kinds(webhook->kinds, ret);
+    }
     buffer_print(ret, ",\"max_connections\":%lld}", (long long)webhook->max_connections);
 }
 
@@ -119,6 +124,9 @@ bool telegram_webhook_read(struct slice json, struct telegram_webhook *ret) {
         return false;
     ret->url = text_of(json, "url");
     ret->secret = text_of(json, "secret_token");
+    struct slice kinds = json_member(json, "allowed_updates");
+    if (kinds.size > 0 && telegram_read_kinds(kinds, &ret->kinds) < 0)
+        ret->kinds = 0;
     if (json_to_int(json_member(json, "max_connections"), &ret->max_connections) == 0 && ret->url &&
         !telegram_webhook_check(ret))
         return true;

@@ -13,6 +13,7 @@ struct telegram_webhook {
     char *url;               /* owned */
     char *secret;            /* owned; NULL: none */
     int64_t max_connections; /* 1..100 */
+    uint64_t kinds;          /* of updates that it wants; 0: as before */
 };
 void telegram_webhook_deinit(struct telegram_webhook *webhook);
 /* NULL, or what is wrong, as a description of the Bot API; a constant. http is for hosts near by:

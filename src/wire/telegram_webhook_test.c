@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/test.h"
 #include "base/text.h"
+#include "model/telegram.h"
 #include "wire/telegram_webhook.h"
 
 static const char *check(const char *url, const char *secret, int64_t connections) {
@@ -53,8 +54,10 @@ static void test_secret_and_connections(void **state) {
 }
 
 static void test_on_disk_and_back(void **state) {
-    struct telegram_webhook here = {
-        .url = (char *)"http://bot/\"x\"", .secret = (char *)"s3", .max_connections = 7};
+    struct telegram_webhook here = {.url = (char *)"http://bot/\"x\"",
+                                    .secret = (char *)"s3",
+                                    .max_connections = 7,
+                                    .kinds = telegram_kind_bit(slice_of("callback_query"))};
     struct telegram_webhook back;
     AUTO_BUFFER struct buffer json = {0};
     telegram_webhook_add(&here, &json);
@@ -62,6 +65,7 @@ static void test_on_disk_and_back(void **state) {
     assert_string_equal(back.url, here.url);
     assert_string_equal(back.secret, here.secret);
     assert_int_equal(back.max_connections, 7);
+    assert_true(back.kinds == here.kinds);
     telegram_webhook_deinit(&back);
     static const char *const broken[] = {"",
                                          "{}",

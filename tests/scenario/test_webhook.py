@@ -216,6 +216,19 @@ class Webhook(WebhookCase):
         self.wait("both are sent", lambda: self.bot_texts() == ["by JSON", "by form"])
         self.wait_all_confirmed(5)
 
+    def test_the_kinds_that_it_wants_are_kept_with_it(self):
+        _, hub = self.start_both()
+        self.set_webhook(allowed_updates=["callback_query"])
+        hub.kill()
+        self.start_hub()
+        bot = self.bot()
+        self.wait("it reads", lambda: self.consumer()["polling"])
+        self.say("not wanted")
+        self.wait("the hub has it", lambda: self.bot_health()["updates"] == 1)
+        self.set_webhook(allowed_updates=["message"])
+        self.say("wanted")
+        self.wait_texts(bot, ["wanted"])
+
     def test_another_one_takes_its_place(self):
         self.start_both()
         bot = self.bot()
