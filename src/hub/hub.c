@@ -21,6 +21,7 @@ enum {
     DELIVER_MS = 5000, /* to a webhook: what it answers until then is confirmed */
     CONNECTIONS_OUT = 256
 };
+#define UPLOAD_BYTES_MAX ((uint64_t)2 << 30) /* what a Bot API server of one's own takes */
 
 int64_t hub_now(const struct hub *hub) {
     return clock_ms() + hub->wall_offset_ms;
@@ -202,10 +203,13 @@ static void write_port(const struct hub *hub, const char *name, uint16_t port) {
 }
 
 static int listen_at(struct hub *hub, uint16_t port) {
-    struct http_server_options options = {.host = hub->config->http.host,
-                                          .port = port,
-                                          .server_name = "holdfast",
-                                          .refuse = hub_on_refuse};
+    AUTO_FREE char *folder = path_join(hub->config->data, "hub");
+    struct http_server_options options = {
+        .host = hub->config->http.host,
+        .port = port,
+        .spool = {.folder = folder, .bytes_max = UPLOAD_BYTES_MAX, .wanted = hub_takes_files},
+        .server_name = "holdfast",
+        .refuse = hub_on_refuse};
     int r = http_server_open(&hub->loop, &options, hub_on_request, hub, &hub->server);
     if (r < 0 && r != -EADDRINUSE)
         fatal(EX_UNAVAILABLE, "cannot listen at %s port %u (%s); check http.listen in the config",

@@ -73,6 +73,8 @@ struct exchange {
     struct buffer body;               /* ALERT, OWN */
     const struct gateway_event *came; /* ALERT: while it is being handled */
     bool flying;
+    struct http_call *call;     /* CALL of a file */
+    struct http_stream *stream; /* CALL of a file that has begun to come */
 };
 struct keeper_service {
     char *name, *state, *health;
@@ -153,14 +155,16 @@ void hub_persist(struct hub *hub, struct records *records, store_done *done, voi
 
 /* hub_http.c */
 void hub_on_request(void *context, struct http_request *request);
-void hub_on_refuse(void *context, struct http_request *request);    /* the hub is shutting down */
+void hub_on_refuse(void *context, struct http_request *request); /* the hub is shutting down */
+bool hub_takes_files(void *context, const struct http_request *request); /* for its spool */
 bool hub_may_change(struct hub *hub, struct http_request *request); /* false: it was answered */
 void hub_problem(struct http_request *request, int status, const char *title, const char *detail,
                  int64_t retry_after_s);
 void hub_refuse_unread(struct http_request *request, int r); /* the store cannot be read */
 void hub_add_timestamp(struct buffer *ret, const char *name);
 
-/* hub_telegram.c: /telegram/... */
+/* hub_telegram.c: `path` is what stands behind "/telegram". */
+bool telegram_takes_files(struct hub *hub, const struct http_request *request, const char *path);
 void hub_telegram(struct hub *hub, struct http_request *request, const char *path);
 void hub_respond_error(struct http_request *request, int code, const char *description,
                        int64_t retry_after_s);
@@ -173,6 +177,9 @@ void telegram_say_done(struct http_request *request, const char *description);
  */
 void telegram_drop(struct hub_bot *bot, const char *consumer, struct http_request *request,
                    const char *description);
+
+/* hub_files.c: answers with what Telegram has under `path`. */
+void files_get(struct hub_bot *bot, struct http_request *request, const char *path);
 
 /* hub_webhook.c */
 struct webhook_wish {

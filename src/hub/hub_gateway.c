@@ -10,9 +10,9 @@
 enum {
     CALL_MS_MAX = 60000,
     POLL_EXTRA_MS = 10000,
-    UPLOAD_MS_MAX = 300000,
-    UPLOAD_BYTES = 1 << 20,
-    ANSWER_BYTES_MAX = 16 << 20, /* of a method; files are larger */
+    UPLOAD_MS_MAX = 3600000,
+    UPLOAD_SILENCE_MS_MAX = 120000, /* the other side thinks about it before it answers */
+    ANSWER_BYTES_MAX = 16 << 20,    /* of a method; files are larger */
     RETRY_AFTER_S_MAX = 86400
 };
 
@@ -272,15 +272,17 @@ static void do_send(struct hub_bot *bot, struct gateway_command *command) {
     const char *query = http_request_raw_query(request);
     if (query[0])
         buffer_print(&url, "?%s", query);
-    struct slice body = http_request_body(request);
-    struct http_call_options options = {
-        .method = http_request_method(request),
-        .url = url.data,
-        .body = body,
-        .content_type = http_request_header(request, "Content-Type"),
-        .proxy = bot->config->proxy,
-        .total_ms_max = body.size > UPLOAD_BYTES ? UPLOAD_MS_MAX : CALL_MS_MAX,
-        .answer_bytes_max = ANSWER_BYTES_MAX};
+    const struct http_file *file = http_request_file(request);
+    struct http_call_options options = {.method = http_request_method(request),
+                                        .url = url.data,
+                                        .body = http_request_body(request),
+                                        .file = file,
+                                        .content_type =
+                                            http_request_header(request, "Content-Type"),
+                                        .proxy = bot->config->proxy,
+                                        .total_ms_max = file ? UPLOAD_MS_MAX : CALL_MS_MAX,
+                                        .silence_ms_max = file ? UPLOAD_SILENCE_MS_MAX : 0,
+                                        .answer_bytes_max = ANSWER_BYTES_MAX};
     http_call_start(bot->hub->client, &options, gateway_on_answer, exchange, NULL);
 }
 

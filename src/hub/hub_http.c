@@ -209,6 +209,11 @@ void hub_on_refuse(void *context, struct http_request *request) {
         hub_problem(request, 503, "Service Unavailable", "the hub is shutting down", 2);
 }
 
+bool hub_takes_files(void *context, const struct http_request *request) {
+    const char *telegram = telegram_path(http_request_path(request));
+    return telegram && telegram_takes_files(context, request, telegram);
+}
+
 void hub_on_request(void *context, struct http_request *request) {
     struct hub *hub = context;
     const char *path = http_request_path(request);

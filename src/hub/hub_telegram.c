@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-enum { FILE_MS_MAX = 300000, NAME_BYTES_MAX = 64, OWN_BODY_BYTES_MAX = 65536 };
+enum { NAME_BYTES_MAX = 64, OWN_BODY_BYTES_MAX = 65536 };
 
 void hub_respond_error(struct http_request *request, int code, const char *description,
                        int64_t retry_after_s) {
@@ -303,82 +303,58 @@ static void pass_on(struct who *who, struct http_request *request, const char *n
                                          .budget = budget});
 }
 
-/* ---- files ---- */
+struct address { /* what a path behind "/telegram" names */
+    bool is_file;
+    struct who who;   /* bot NULL: nobody whom we know */
+    const char *what; /* method, or path of a file; NULL: no path of the Bot API */
+};
 
-static void on_file(void *context, const struct http_answer *answer) {
-    struct exchange *exchange = context;
-    if (answer->outcome != HTTP_ANSWERED) {
-        AUTO_FREE char *text =
-            text_format("Bad Gateway: the file did not come (%s)", answer->error);
-        hub_respond_error(exchange->request, 502, text, -1);
-    } else {
-        http_respond(exchange->request,
-                     &(struct http_response){
-                         .status = answer->status,
-                         .content_type = answer->content_type[0] ? answer->content_type : NULL,
-                         .body = answer->body});
-    }
-    exchange_free(exchange);
-}
-
-static void add_encoded(struct buffer *ret, const char *path) {
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
-    for (; *path; path++)
-        if (strchr(plain, *path))
-            buffer_add(ret, path, 1);
-        else
-            buffer_print(ret, "%%%02X", (unsigned char)*path);
-}
-
-static void get_file(struct who *who, struct http_request *request, const char *path) {
-    if (strstr(path, "..")) { /* it would leave the bot's own folder */
-        hub_respond_error(request, 404, "Not Found", -1);
-        return;
-    }
-    AUTO_BUFFER struct buffer url = {0};
-    bot_add_url(who->bot, "/file", &url);
-    add_encoded(&url, path);
-    struct exchange *exchange = exchange_new(EXCHANGE_CALL, who->bot);
-    exchange->request = request;
-    struct http_call_options options = {.method = "GET",
-                                        .url = url.data,
-                                        .proxy = who->bot->config->proxy,
-                                        .total_ms_max = FILE_MS_MAX};
-    http_call_start(who->bot->hub->client, &options, on_file, exchange, NULL);
-}
-
-/* `path` is what stands behind "/telegram". */
-void hub_telegram(struct hub *hub, struct http_request *request, const char *path) {
-    bool is_file = strncmp(path, "/file/bot", 9) == 0;
-    const char *begin = is_file ? path + 9 : strncmp(path, "/bot", 4) == 0 ? path + 4 : NULL;
+static void read_address(struct hub *hub, const struct http_request *request, const char *path,
+                         struct address *ret) {
+    *ret = (struct address){.is_file = strncmp(path, "/file/bot", 9) == 0};
+    const char *begin = ret->is_file ? path + 9 : strncmp(path, "/bot", 4) == 0 ? path + 4 : NULL;
     const char *slash = begin ? strchr(begin, '/') : NULL;
-    if (!slash || !slash[1]) {
+    if (!slash || !slash[1])
+        return;
+    AUTO_FREE char *name = text_copy_n(begin, (size_t)(slash - begin));
+    ret->what = slash + 1;
+    if (!read_who(hub, name, came_through_proxy(request), &ret->who))
+        ret->who.bot = NULL;
+}
+
+bool telegram_takes_files(struct hub *hub, const struct http_request *request, const char *path) {
+    struct address at;
+    read_address(hub, request, path, &at);
+    return at.what && at.who.bot && !at.is_file && !own_method_of(at.what);
+}
+
+void hub_telegram(struct hub *hub, struct http_request *request, const char *path) {
+    struct address at;
+    read_address(hub, request, path, &at);
+    if (!at.what) {
         hub_respond_error(request, 404, "Not Found", -1);
         return;
     }
-    struct who who = {0};
-    AUTO_FREE char *name = text_copy_n(begin, (size_t)(slash - begin));
-    if (!read_who(hub, name, came_through_proxy(request), &who)) {
+    if (!at.who.bot) {
         hub_respond_error(request, 401, "Unauthorized", -1);
         return;
     }
-    if (is_file) {
-        get_file(&who, request, slash + 1);
+    if (at.is_file) {
+        files_get(at.who.bot, request, at.what);
         return;
     }
-    const struct own_method *own = own_method_of(slash + 1);
+    const struct own_method *own = own_method_of(at.what);
     if (own && http_request_body(request).size > OWN_BODY_BYTES_MAX) { /* they are four words */
         hub_respond_error(request, 413, "Request Entity Too Large", -1);
         return;
     }
     if (own) {
-        own->handle(&who, request);
+        own->handle(&at.who, request);
         return;
     }
     /* A method is one word; anything else would change the address at Telegram. */
-    if (is_name(slash + 1))
-        pass_on(&who, request, slash + 1);
+    if (is_name(at.what))
+        pass_on(&at.who, request, at.what);
     else
         hub_respond_error(request, 404, "Not Found: method not found", -1);
 }

@@ -5,19 +5,24 @@
  * What was sent is known exactly: libcurl calls on_request once per attempt, when connection, proxy
  * and TLS stand and before the first byte of the request. By itself it would repeat a request, POST
  * too, when a reused connection dies without an answer; on_request refuses that as soon as one byte
- * of the first attempt was written. No callback of ours runs inside libcurl. */
+ * of the first attempt was written. No callback of ours runs inside libcurl: what a receiver is to
+ * hear waits in its call, and the call in client->news, until the library has returned. */
 #include "link/http_client.h"
 #include "base/buffer.h"
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum {
     HANDLES_IDLE_MAX = 64,
     HEADER_BYTES_MAX = 256 * 1024,
     WAITING_LOOK_MS = 50,
+    RECEIVER_BYTES_MAX = 256 * 1024, /* kept for a receiver before the peer has to wait */
+    SILENCE_BYTES_MIN = 1,           /* a second, on average: the library's measure of silence */
     CONNECTION_IDLE_S_MAX = 60, /* below what servers keep: fewer requests meet a closing peer */
 };
 
@@ -29,6 +34,11 @@ struct http_call {
     void *context;
     struct curl_slist *headers;
     char *request_body;
+    struct http_file file; /* fd -1: none */
+    uint64_t file_at;
+    const struct http_receiver *receiver;
+    struct http_call *next_news;
+    bool has_news, begun, holding, paused; /* of a receiver */
     struct buffer body;
     size_t answer_bytes_max, header_bytes;
     bool headers_whole;
@@ -37,7 +47,7 @@ struct http_call {
     bool sent;        /* handed to the library */
     bool started;     /* an attempt had its connection */
     long sent_before; /* what a proxy was told until then */
-    bool repeat_refused, too_large, bad_options;
+    bool repeat_refused, too_large, bad_options, bad_file;
     char error[CURL_ERROR_SIZE];
     char *sentence; /* of the answer, where it is longer; or NULL */
 };
@@ -52,6 +62,7 @@ struct http_client {
     uv_timer_t timer;
     CURLM *multi;
     struct http_call *calls;            /* under way */
+    struct http_call *news;             /* with something for their receivers */
     size_t call_count, connections_max; /* call_count: sent and not yet reported */
     uv_timer_t waiting; /* runs while more calls are under way than there may be connections */
     CURL *idle[HANDLES_IDLE_MAX];
@@ -64,8 +75,28 @@ struct http_client {
 
 /* --- what libcurl tells --- */
 
+static void add_news(struct http_call *call) {
+    if (call->has_news)
+        return;
+    call->has_news = true;
+    call->next_news = call->client->news;
+    call->client->news = call;
+}
+
+static size_t on_piece(struct http_call *call, const char *bytes, size_t size) {
+    if (call->body.size && call->body.size + size > RECEIVER_BYTES_MAX) {
+        call->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    buffer_add(&call->body, bytes, size);
+    add_news(call);
+    return size;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
     struct http_call *call = context;
+    if (call->receiver)
+        return on_piece(call, bytes, size * count);
     if (size * count > call->answer_bytes_max - call->body.size) {
         call->too_large = true;
         return 0;
@@ -86,6 +117,25 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context) {
     else if (size * count <= 2)
         call->headers_whole = true; /* the empty line */
     return size * count;
+}
+
+static size_t on_file(char *to, size_t size, size_t count, void *context) {
+    struct http_call *call = context;
+    uint64_t left = call->file.size - call->file_at;
+    size_t most = left < size * count ? (size_t)left : size * count;
+    ssize_t n = pread(call->file.fd, to, most, (off_t)call->file_at);
+    if (n < 0)
+        return CURL_READFUNC_ABORT;
+    call->file_at += (uint64_t)n;
+    return (size_t)n;
+}
+
+static int on_seek(void *context, curl_off_t offset, int origin) {
+    struct http_call *call = context;
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > call->file.size)
+        return CURL_SEEKFUNC_CANTSEEK;
+    call->file_at = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
 }
 
 static long sent_bytes(const struct http_call *call) {
@@ -116,6 +166,8 @@ static CURL *easy_new(void) {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_file);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
@@ -178,7 +230,14 @@ static void call_set_method(struct http_call *call, const struct http_call_optio
     curl_easy_setopt(call->easy, CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, NULL);
     bool post = strcmp(method, "POST") == 0, head = strcmp(method, "HEAD") == 0;
-    if (post || (options->body.size && !head)) { /* HEAD: the library would wait for a body back */
+    if (options->file) {
+        int fd = fcntl(options->file->fd, F_DUPFD_CLOEXEC, 0);
+        call->file = (struct http_file){fd, options->file->size};
+        call->bad_file = call->file.fd < 0;
+        curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->file.size);
+    } else if (post ||
+               (options->body.size && !head)) { /* HEAD: the library would wait for a body back */
         call->request_body = text_copy_n(options->body.data, options->body.size);
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)options->body.size);
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->request_body);
@@ -201,6 +260,10 @@ static void call_set_options(struct http_call *call, const struct http_call_opti
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+    curl_easy_setopt(easy, CURLOPT_READDATA, call);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)SILENCE_BYTES_MIN);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)((options->silence_ms_max + 999) / 1000));
     curl_easy_setopt(easy, CURLOPT_URL, options->url);
     curl_easy_setopt(easy, CURLOPT_PROXY, options->proxy ? options->proxy : "");
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
@@ -212,8 +275,18 @@ static void call_set_options(struct http_call *call, const struct http_call_opti
 
 /* --- the end of a call --- */
 
+static void drop_news(struct http_call *call) {
+    struct http_call **place = &call->client->news;
+    while (call->has_news && *place != call)
+        place = &(*place)->next_news;
+    if (call->has_news)
+        *place = call->next_news;
+    call->has_news = false;
+}
+
 static struct http_call *call_free(struct http_call *call) {
     struct http_client *client = call->client;
+    drop_news(call);
     curl_multi_remove_handle(client->multi, call->easy);
     curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, NULL);
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
@@ -225,6 +298,8 @@ static struct http_call *call_free(struct http_call *call) {
         call->next->previous = call->previous;
     curl_slist_free_all(call->headers);
     free(call->request_body);
+    if (call->file.fd >= 0)
+        close(call->file.fd);
     free(call->sentence);
     buffer_deinit(&call->body);
     free(call);
@@ -247,6 +322,8 @@ static const char *error_sentence(const struct http_call *call, CURLcode code) {
         return "the kept-alive connection died after the request was written";
     if (call->too_large || code == CURLE_FILESIZE_EXCEEDED)
         return "the answer is larger than allowed";
+    if (call->bad_file)
+        return "no file descriptor is free for the body";
     if (call->bad_options)
         return "the method or a header holds a character that it must not";
     if (code == CURLE_OK)
@@ -297,9 +374,57 @@ static void call_fill_answer(struct http_call *call, CURLcode code, struct http_
 
 static void call_deliver(struct http_call *call, CURLcode code) {
     struct http_answer answer = {0};
+    drop_news(call);
     call_fill_answer(call, code, &answer);
     call->answered(call->context, &answer);
     call_free(call);
+}
+
+/* ---- receivers ---- */
+
+static void on_timer(uv_timer_t *timer);
+
+static void tell_begun(struct http_call *call) {
+    const struct http_receiver *receiver = call->receiver;
+    long status = 0;
+    curl_off_t size = -1;
+    const char *type = NULL;
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(call->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size);
+    curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
+    call->begun = true;
+    receiver->begun(call->context, (int)status, type ? type : "", size);
+}
+
+/* One thing at a time: what is told may cancel the call, and then it is gone from the list. */
+static void tell_news(struct http_client *client) {
+    struct http_call *call = client->news;
+    if (!call->begun) {
+        tell_begun(call);
+        return;
+    }
+    drop_news(call);
+    if (call->holding || call->body.size == 0)
+        return;
+    AUTO_BUFFER struct buffer body = call->body;
+    call->body = (struct buffer){0};
+    call->holding = true; /* resumed from inside piece(), it is not */
+    if (call->receiver->piece(call->context, buffer_slice(&body)))
+        http_call_resume(call);
+}
+
+void http_call_resume(struct http_call *call) {
+    if (!call->holding)
+        return;
+    call->holding = false;
+    if (call->body.size)
+        add_news(call);
+    if (call->paused) {
+        call->paused = false;
+        CURLcode code = curl_easy_pause(call->easy, CURLPAUSE_CONT);
+        (void)code; /* what fails now is reported with the end of the call */
+    }
+    uv_timer_start(&call->client->timer, on_timer, 0, 0);
 }
 
 static void client_shut(struct http_client *client);
@@ -309,6 +434,8 @@ static void deliver_finished(struct http_client *client) {
     CURLMsg *message;
     int left;
     client->delivering = true;
+    while (!client->closing && client->news)
+        tell_news(client);
     while (!client->closing && (message = curl_multi_info_read(client->multi, &left))) {
         struct http_call *call = NULL;
         if (message->msg != CURLMSG_DONE)
@@ -427,13 +554,15 @@ struct http_call *http_call_prepare(struct http_client *client,
     call->easy = easy_take(client);
     call->answered = answered;
     call->context = context;
+    call->receiver = options->receiver;
+    call->file.fd = -1;
     call->next = client->calls;
     if (client->calls)
         client->calls->previous = call;
     client->calls = call;
     call->due_ms = INT64_MAX;
     call_set_options(call, options);
-    if (call->bad_options) /* reported by the loop like every other failure */
+    if (call->bad_options || call->bad_file) /* reported by the loop like every other failure */
         curl_easy_setopt(call->easy, CURLOPT_URL, "");
     return call;
 }

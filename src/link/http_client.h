@@ -37,12 +37,25 @@ struct http_answer {
  * other calls and close the client. */
 typedef void http_answered(void *context, const struct http_answer *answer);
 
+/* Takes the body of an answer as it comes, on the loop, never from inside http_call_start(). What
+ * is left when it ends stands in the http_answer. Both may start and cancel calls, this one too
+ * (then piece() says false). */
+struct http_receiver {
+    /* Once, before the first byte of the body; `size`: -1 when not known. */
+    void (*begun)(void *context, int status, const char *content_type, int64_t size);
+    /* false: no more until http_call_resume(), which may be called in here. What comes meanwhile,
+     * up to 256 KiB, is kept; then the peer waits. */
+    bool (*piece)(void *context, struct slice bytes);
+};
 struct http_call_options {
     const char *method; /* "GET", "POST" */
     const char *url;
     const struct http_header *headers; /* a line break inside: NOT_SENT */
     size_t header_count;
-    struct slice body;        /* copied; not sent with HEAD */
+    struct slice body;            /* copied; not sent with HEAD */
+    const struct http_file *file; /* instead of body, for a POST; its descriptor is duplicated */
+    const struct http_receiver *receiver; /* NULL: the answer is given whole */
+    int64_t silence_ms_max;   /* without one byte either way, rounded to seconds; 0: no limit */
     const char *content_type; /* NULL: none */
     const char *proxy;        /* curl syntax, NULL: none (the environment is not read) */
     const char *unix_socket;  /* path; NULL: TCP */
@@ -62,4 +75,5 @@ MUST_CHECK struct http_call *http_call_prepare(struct http_client *client,
                                                const struct http_call_options *options,
                                                http_answered *answered, void *context);
 void http_call_send(struct http_call *call);
+void http_call_resume(struct http_call *call); /* after piece() said false; else it does nothing */
 void http_call_cancel(struct http_call *call); /* must not have called back yet */

@@ -19,6 +19,17 @@
 
 struct http_server;
 struct http_request;
+struct http_stream;
+
+/* Long bodies go to a file without a name, which is gone with its request; a disk with less than
+ * 256 MiB left for others takes none (507). All together: 4 GiB (503). Such a request may take
+ * request_ms_max for each MiB. */
+struct http_spool_options {
+    const char *folder; /* must exist; NULL: all bodies stay in memory */
+    uint64_t bytes_max; /* of one body */
+    /* Whether this request's may; asked when its headers are whole. */
+    bool (*wanted)(void *context, const struct http_request *request);
+};
 
 struct http_server_options {
     const char *host;         /* numeric address, v4 or v6 */
@@ -28,6 +39,7 @@ struct http_server_options {
     uint32_t idle_ms_max;     /* silence, rounded up to seconds; 0: 75,000 */
     uint32_t request_ms_max; /* until a request is whole, from accept, later from its first line; 0:
                                 30,000. A parked one is not limited. */
+    struct http_spool_options spool;
     const char *server_name; /* Server: header, NULL for none */
     /* Answers, at once, a request that the closing server can no longer have handled; NULL: a 503
      * as problem+json. */
@@ -49,7 +61,14 @@ const char *http_request_method(const struct http_request *request); /* "GET" */
 const char *http_request_path(const struct http_request *request);   /* percent-decoded, no query */
 const char *http_request_query(const struct http_request *request, const char *name);  /* or NULL */
 const char *http_request_header(const struct http_request *request, const char *name); /* or NULL */
+/* Of a body that went to a file: its first MiB. */
 struct slice http_request_body(const struct http_request *request);
+struct http_file {
+    int fd;
+    uint64_t size; /* from offset 0 on */
+};
+/* The whole body, when it went to a file; else NULL. */
+const struct http_file *http_request_file(const struct http_request *request);
 /* Calls `each` for every query parameter: name and value decoded. */
 void http_request_each_query(const struct http_request *request,
                              void (*each)(void *context, const char *name, const char *value),
@@ -78,3 +97,26 @@ void http_respond_problem(struct http_request *request, int status, const char *
  * that lost power says nothing). The request must still be answered, in the callback or later. Set
  * it inside the handler or while parked; NULL takes it back. */
 void http_request_on_gone(struct http_request *request, void (*gone)(void *context), void *context);
+
+/* An answer whose body comes piece by piece, for downloads and events. Its owner ends it, unless
+ * `gone` came first. */
+struct http_stream_options {
+    int64_t size;       /* of the whole body, if known, and then exact; -1: not known */
+    uint32_t piece_max; /* handed to the kernel at once; held in memory for each stream */
+    /* All that was added has been taken; more would be welcome. Called inside the library: it may
+     * add to this stream and end it, and touch nothing else of the server. May be NULL. */
+    void (*drained)(void *context);
+    /* The client has left, was too slow, or the server closes: forget it. A client that leaves
+     * while nothing is sent is seen at the next piece. */
+    void (*gone)(void *context);
+    void *context;
+};
+/* `answer` without a body; the head leaves with the next turn of the loop. */
+struct http_stream *http_respond_stream(struct http_request *request,
+                                        const struct http_response *answer,
+                                        const struct http_stream_options *options);
+void http_stream_add(struct http_stream *stream, struct slice bytes); /* copied */
+size_t http_stream_waiting(const struct http_stream *stream);         /* bytes not yet taken */
+/* What was added still goes out. Not whole: then the connection is cut, so that the client sees
+ * that something is missing. */
+void http_stream_end(struct http_stream *stream, bool whole);

@@ -34,7 +34,7 @@ HEAD = b"Host: x\r\nAuthorization: Bearer a-long-token\r\n"
 FAST = ("--chat-sends-per-second", "0", "--sends-per-second", "0")
 FREE = {"per_chat": 0, "global": 0, "group": 0}
 ALERT_BYTES_MAX = 32768
-LARGE = 50_000_000
+LARGE, LONG = 50_000_000, 15_000_000  # a file, the answer of a method
 
 
 def memory(program):
@@ -530,30 +530,50 @@ class Crowds(BadCase):
         self.wait("all descriptors are closed", lambda: descriptors(hub) <= before[0] + 2)
         self.assert_prompt()
 
+    def leave_unread(self, hub, path, count):
+        """-> the peers, and how much more memory the hub held meanwhile."""
+        before, peers, most = memory(hub), [], 0
+        for _ in range(count):
+            peer = socket.socket()
+            peer.settimeout(20)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(("127.0.0.1", self.port("hub")))
+            peer.sendall(b"GET /telegram/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
+            self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
+            peers.append(peer)
+            most = max(most, memory(hub) - before)
+            self.assert_prompt()
+        print(f"test_bad_input: {count} answers, {path.decode()}, that nobody reads: {most >> 20} MiB held "
+              "at most", flush=True)
+        return peers, most
+
     def test_answers_that_nobody_reads(self):
         """Of 600 MB 256 MiB are held, the youngest; who reads nothing holds up nobody."""
         fake = RawTelegram(self.port("sim"))
         self.addCleanup(fake.server.close)
         hub = self.start_hub(*FAST)
-        before, peers, most = self.measure(hub), [], 0
-        for _ in range(12):
-            peer = socket.socket()
-            peer.settimeout(20)
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            peer.connect(("127.0.0.1", self.port("hub")))
-            peer.sendall(b"GET /telegram/file/botmain/large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
-            peers.append(peer)
-            most = max(most, memory(hub) - before[1])
-            self.assert_prompt()
-        print(f"test_bad_input: 12 answers of 50 MB that nobody reads: {most >> 20} MiB held at most",
-              flush=True)
+        before = self.measure(hub)
+        peers, most = self.leave_unread(hub, b"botmain/long", 40)
         self.assertLess(most, 420 << 20)  # and one that is passed on, twice
-        self.assertLess(self.rest(peers[0]), LARGE)
-        self.assertGreater(self.rest(peers[-1]), LARGE)
+        self.assertLess(self.rest(peers[0]), LONG)
+        self.assertGreater(self.rest(peers[-1]), LONG)
         for peer in peers:
             peer.close()
         self.assert_back(hub, (before[0] + 2, before[1]))  # a connection to Telegram is kept
+
+    def test_files_that_nobody_reads(self):
+        """They wait at Telegram; whoever reads on after all gets the whole one."""
+        fake = RawTelegram(self.port("sim"))
+        self.addCleanup(fake.server.close)
+        hub = self.start_hub(*FAST)
+        before = self.measure(hub)
+        peers, most = self.leave_unread(hub, b"file/botmain/large", 12)
+        self.assertLess(most, 48 << 20)
+        self.assertGreater(self.rest(peers[0]), LARGE)
+        self.assertGreater(self.rest(peers[-1]), LARGE)
+        for peer in peers:
+            peer.close()
+        self.assert_back(hub, (before[0] + 14, before[1]))  # connections to Telegram are kept
 
     def rest(self, peer):
         size = 0
@@ -900,8 +920,9 @@ class RawTelegram:
 
     def good(self, method, body):
         result = True
-        if method == "large":
-            return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE + b"x" * LARGE
+        if method in ("large", "long"):
+            size = LARGE if method == "large" else LONG
+            return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
         if method == "sendMessage":
             self.sent.append(body["text"])
             result = {"message_id": len(self.sent), "date": 1, "chat": {"id": 42, "type": "private"}}
