@@ -20,6 +20,7 @@
 #include "base/buffer.h"
 #include "engine/alerts.h"
 #include "engine/gateway.h"
+#include "engine/monitors.h"
 #include "link/http_client.h"
 #include "link/http_server.h"
 #include "link/line_socket.h"
@@ -34,7 +35,7 @@ struct hub;
 struct hub_options { /* of the command line */
     const char *config, *run;
     int64_t sends_per_second, chat_sends_per_second, group_sends_per_minute; /* -1: the usual */
-    int64_t breaker_open_ms;                                                 /* -1: the usual */
+    int64_t breaker_open_ms, monitor_check_ms;                               /* -1: the usual */
     bool check_online, running;
 };
 struct hub_bot {
@@ -121,6 +122,8 @@ struct hub {
     struct hub_bot *alerts_bot; /* NULL: no way out */
     struct exchange *alerts_flying[ALERT_PRIORITIES];
     struct alerts_way_options *ways; /* beside Telegram */
+    struct monitors *monitors;
+    uv_timer_t monitor_timer; /* runs while there are some */
     bool breakers_were_open[ALERTS_WAYS_MAX];
     struct keeper keeper;
     struct heartbeat heartbeat;
@@ -202,6 +205,21 @@ bool webhooks_deliver(const struct hub *hub);    /* one has not answered, or is 
 int64_t webhooks_next_ms(const struct hub *hub); /* hub_now(); INT64_MAX: nothing is due */
 void webhooks_close(struct hub *hub);
 
+/* hub_monitors.c */
+void hub_put_monitor(struct hub *hub, struct http_request *request, const char *rest);
+void hub_post_monitor(struct hub *hub, struct http_request *request, const char *rest);
+void hub_delete_monitor(struct hub *hub, struct http_request *request, const char *rest);
+void hub_get_monitors(struct hub *hub, struct http_request *request, const char *rest);
+struct monitors_health {
+    size_t counts[MONITOR_STATES];
+    size_t ill;
+    bool fatal; /* one is critical that may not be */
+};
+/* Adds the first ill ones as members of a JSON object. */
+void hub_monitors_judge(const struct hub *hub, struct monitors_health *ret, struct buffer *ill);
+void hub_monitors_open(struct hub *hub);
+void hub_monitors_save(struct hub *hub); /* the hub stops */
+
 /* hub_gateway.c */
 void gateway_feed(struct hub_bot *bot, const struct gateway_event *event);
 void gateway_start_call(struct exchange *exchange);
@@ -242,6 +260,7 @@ void heartbeat_open(struct hub *hub);
 void heartbeat_close(struct hub *hub);
 
 /* hub_day.c */
+void day_restore(struct hub *hub, const struct record *record);
 void day_turn(struct hub *hub); /* at the start, and when hub->day_due_ms has come */
 
 /* hub_buttons.c */
@@ -281,4 +300,6 @@ int64_t keeper_next_ms(const struct hub *hub); /* hub_now(); INT64_MAX: nobody w
 /* The alert made of this event is on disk, or could not be written. */
 void keeper_told(struct hub *hub, int64_t event, bool kept);
 void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context);
+void keeper_stop_service(struct hub *hub, const char *service, hub_answered *answered,
+                         void *context);
 void hub_post_restart(struct hub *hub, struct http_request *request, const char *rest);

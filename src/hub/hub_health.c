@@ -272,6 +272,24 @@ static void add_services(struct hub *hub, struct totals *totals, struct buffer *
     buffer_add_text(body, "}");
 }
 
+static void add_monitors(struct hub *hub, struct totals *totals, struct buffer *body) {
+    struct monitors_health health;
+    AUTO_BUFFER struct buffer ill = {0};
+    hub_monitors_judge(hub, &health, &ill);
+    size_t looked = health.counts[MONITOR_HEALTHY] + health.ill;
+    enum level level = health.fatal ? LEVEL_UNHEALTHY
+                       : health.ill ? LEVEL_DEGRADED
+                       : looked     ? LEVEL_HEALTHY
+                                    : LEVEL_UNKNOWN;
+    if (level != LEVEL_UNKNOWN)
+        worsen(totals, level);
+    buffer_print(body, "\"monitors\":{\"status\":\"%s\"", name_of(level));
+    for (int i = 0; i < MONITOR_STATES; i++)
+        buffer_print(body, ",\"%s\":%zu", monitor_state_name((enum monitor_state)i),
+                     health.counts[i]);
+    buffer_print(body, ",\"ill\":{%s}}", ill.data ? ill.data : "");
+}
+
 /* The network is down when neither Telegram nor the watcher can be reached; one of them alone may
  * be their own fault. */
 static void add_heartbeat(struct hub *hub, struct totals *totals, struct buffer *body) {
@@ -307,6 +325,8 @@ static void build(struct hub *hub) {
     add_alerts(hub, now, &totals, &parts);
     buffer_add_text(&parts, ",");
     add_store(hub, &totals, &parts);
+    buffer_add_text(&parts, ",");
+    add_monitors(hub, &totals, &parts);
     buffer_add_text(&parts, ",");
     add_heartbeat(hub, &totals, &parts);
     struct buffer *body = &hub->health.body;

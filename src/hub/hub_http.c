@@ -106,6 +106,11 @@ static const struct route routes[] = {
     {"POST", "/v1/silences/", hub_post_silences},
     {"DELETE", "/v1/silences/", hub_post_silences},
     {"GET", "/v1/silences", hub_get_silences},
+    {"GET", "/v1/monitors", hub_get_monitors},
+    {"GET", "/v1/monitors/", hub_get_monitors},
+    {"PUT", "/v1/monitors/", hub_put_monitor},
+    {"POST", "/v1/monitors/", hub_post_monitor},
+    {"DELETE", "/v1/monitors/", hub_delete_monitor},
 };
 
 /* NULL: it does not fit. */
@@ -154,8 +159,8 @@ static void route(struct hub *hub, struct http_request *request, const char *pat
         wrong_method(request, allowed);
     else
         hub_problem(request, 404, "Not Found",
-                    "known are /, /ping, /health, /restart, /v1/alerts, /v1/silences and "
-                    "/telegram/bot<name>/METHOD",
+                    "known are /, /ping, /health, /restart, /v1/alerts, /v1/silences, "
+                    "/v1/monitors and /telegram/bot<name>/METHOD",
                     -1);
 }
 

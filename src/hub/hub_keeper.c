@@ -297,19 +297,29 @@ static void ask_restart(struct hub *hub, struct http_request *request, const cha
     wait->id = ask(hub, question.data);
 }
 
-void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context) {
+static void ask_about(struct hub *hub, const char *verb, const char *service,
+                      hub_answered *answered, void *context) {
     AUTO_BUFFER struct buffer question = {0};
     if (!hub->keeper.connected) {
         answered(hub, context, 503, "the keeper cannot be reached", 0);
         return;
     }
-    buffer_add_text(&question, "\"do\":\"restart\",\"services\":[");
+    buffer_print(&question, "\"do\":\"%s\",\"services\":[", verb);
     json_add_text(&question, slice_of(service));
     buffer_add_text(&question, "]");
     struct restart_wait *wait = add_wait(hub);
     wait->answered = answered;
     wait->context = context;
     wait->id = ask(hub, question.data);
+}
+
+void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context) {
+    ask_about(hub, "restart", service, answered, context);
+}
+
+void keeper_stop_service(struct hub *hub, const char *service, hub_answered *answered,
+                         void *context) {
+    ask_about(hub, "stop", service, answered, context);
 }
 
 void hub_post_restart(struct hub *hub, struct http_request *request, const char *rest) {

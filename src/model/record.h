@@ -4,6 +4,7 @@
  * rebuild the engines. A record owns its texts. */
 #pragma once
 #include "model/alert.h"
+#include "model/monitor.h"
 #include "model/silence.h"
 #include "model/trade.h"
 
@@ -23,6 +24,8 @@ enum record_kind {
     RECORD_SILENCES_DROP, /* all ended before at_ms are let go */
     RECORD_WEBHOOK,       /* where a consumer wants its updates: body, wire/telegram_webhook.h */
     RECORD_WEBHOOK_DROP,  /* ... nowhere any more */
+    RECORD_MONITOR,       /* `monitor`; replaces the former one of its id */
+    RECORD_MONITOR_DROP,  /* the one whose id is `bot` */
     RECORD_SEEN,          /* load only: highest alert id (in id) */
     RECORD_ALERT_SEEN,    /* load only: one that came a short time ago */
     RECORD_ALERT_UNACKED, /* load only: one that waits for somebody to acknowledge it */
@@ -68,6 +71,7 @@ struct record {
     size_t body_bytes;
     struct alert alert;         /* ALERT, ALERT_CHANGE, ALERT_ACK */
     struct silence *silence;    /* SILENCE, else NULL; owned */
+    struct monitor *monitor;    /* MONITOR, else NULL; owned */
     struct trade_record *trade; /* ORDER and later, else NULL; owned */
 };
 void record_deinit(struct record *record);
