@@ -20,6 +20,7 @@
 #include "base/buffer.h"
 #include "engine/alerts.h"
 #include "engine/gateway.h"
+#include "engine/incidents.h"
 #include "engine/monitors.h"
 #include "link/http_client.h"
 #include "link/http_server.h"
@@ -124,6 +125,12 @@ struct hub {
     struct alerts_way_options *ways; /* beside Telegram */
     struct monitors *monitors;
     uv_timer_t monitor_timer; /* runs while there are some */
+    struct incidents *incidents;
+    uv_timer_t look_timer;
+    int64_t alive_ms; /* as the disk has it */
+    struct {
+        char service[64], how[200];
+    } last_exit; /* that the keeper told of */
     bool breakers_were_open[ALERTS_WAYS_MAX];
     struct keeper keeper;
     struct heartbeat heartbeat;
@@ -220,6 +227,18 @@ void hub_monitors_judge(const struct hub *hub, struct monitors_health *ret, stru
 void hub_monitors_open(struct hub *hub);
 void hub_monitors_save(struct hub *hub); /* the hub stops */
 
+/* hub_incidents.c */
+void hub_incidents_restore(struct hub *hub, const struct record *record);
+void hub_incidents_open(struct hub *hub);
+void hub_incidents_save(struct hub *hub); /* the hub stops */
+void hub_incidents_look(struct hub *hub);
+/* An event of the keeper, and when it was. */
+void hub_incidents_event(struct hub *hub, const char *service, const char *what, const char *text,
+                         int64_t at_ms);
+void hub_incidents_done(struct hub *hub, const char *kind, const char *name, const char *done);
+void hub_get_incidents(struct hub *hub, struct http_request *request, const char *rest);
+void hub_get_badge(struct hub *hub, struct http_request *request, const char *rest);
+
 /* hub_gateway.c */
 void gateway_feed(struct hub_bot *bot, const struct gateway_event *event);
 void gateway_start_call(struct exchange *exchange);
@@ -278,8 +297,12 @@ void hub_get_stats(struct hub *hub, struct http_request *request, const char *re
 
 /* hub_health.c */
 struct slice
-hub_health_body(struct hub *hub);        /* as GET /health shows it; until the next question */
-bool hub_health_is_bad(struct hub *hub); /* "unhealthy" */
+hub_health_body(struct hub *hub); /* as GET /health shows it; until the next question */
+/* Bots, ways out for alerts, the store, the heartbeat: each as /health judges it. */
+typedef void hub_health_part(void *context, const char *kind, const char *name, const char *level,
+                             const char *problem);
+void hub_health_each(struct hub *hub, hub_health_part *each, void *context);
+bool hub_health_is_bad(struct hub *hub);                       /* "unhealthy" */
 bool hub_services_are_known(const struct hub *hub);            /* the keeper answers */
 bool hub_service_is_ill(const struct keeper_service *service); /* it makes /health worse */
 void hub_add_service(const struct keeper_service *service, struct buffer *ret); /* for people */

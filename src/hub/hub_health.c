@@ -136,12 +136,14 @@ static size_t silences_in_force(const struct hub *hub, int64_t now) {
     return in_force;
 }
 
+static enum level level_of_way(const struct alerts_way_figures *way) {
+    bool fails = way->breaker.state != BREAKER_CLOSED || way->problem[0];
+    return fails ? LEVEL_DEGRADED : way->last_delivered_ms ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
+}
+
 static void add_way(const struct alerts_way_figures *way, int64_t now, struct totals *totals,
                     struct buffer *body) {
-    bool fails = way->breaker.state != BREAKER_CLOSED || way->problem[0];
-    enum level level = fails                    ? LEVEL_DEGRADED
-                       : way->last_delivered_ms ? LEVEL_HEALTHY
-                                                : LEVEL_UNKNOWN;
+    enum level level = level_of_way(way);
     size_t waiting = 0;
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
         waiting += way->waiting[p];
@@ -160,11 +162,7 @@ static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, stru
     struct alerts_figures f;
     alerts_figures(hub->alerts, now, &f);
     bool wanted = hub->config->alerts.bot != NULL;
-    enum level level = !wanted ? LEVEL_UNKNOWN
-                       : f.ways[0].breaker.state != BREAKER_CLOSED || f.ways[0].problem[0]
-                           ? LEVEL_DEGRADED
-                       : f.ways[0].last_delivered_ms ? LEVEL_HEALTHY
-                                                     : LEVEL_UNKNOWN;
+    enum level level = wanted ? level_of_way(&f.ways[0]) : LEVEL_UNKNOWN;
     /* That no alert had to go out yet says nothing bad. */
     if (level != LEVEL_UNKNOWN)
         worsen(totals, level);
@@ -205,10 +203,14 @@ static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, stru
     buffer_add_text(body, "}}");
 }
 
+static enum level level_of_store(const struct store_figures *f) {
+    return f->last_error ? LEVEL_DEGRADED : f->commits ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
+}
+
 static void add_store(struct hub *hub, struct totals *totals, struct buffer *body) {
     struct store_figures f;
     store_figures(hub->store, &f);
-    enum level level = f.last_error ? LEVEL_DEGRADED : f.commits ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
+    enum level level = level_of_store(&f);
     if (level == LEVEL_DEGRADED)
         worsen(totals, level);
     buffer_print(body,
@@ -290,6 +292,14 @@ static void add_monitors(struct hub *hub, struct totals *totals, struct buffer *
     buffer_print(body, ",\"ill\":{%s}}", ill.data ? ill.data : "");
 }
 
+static enum level level_of_heartbeat(const struct hub *hub) {
+    const struct heartbeat *heartbeat = &hub->heartbeat;
+    return !hub->config->heartbeat.url ? LEVEL_UNKNOWN
+           : heartbeat->problem        ? LEVEL_DEGRADED
+           : heartbeat->told_ms        ? LEVEL_HEALTHY
+                                       : LEVEL_UNKNOWN;
+}
+
 /* The network is down when neither Telegram nor the watcher can be reached; one of them alone may
  * be their own fault. */
 static void add_heartbeat(struct hub *hub, struct totals *totals, struct buffer *body) {
@@ -297,10 +307,7 @@ static void add_heartbeat(struct hub *hub, struct totals *totals, struct buffer 
     bool all_down = hub->bot_count > 0;
     for (size_t i = 0; i < hub->bot_count; i++)
         all_down = all_down && hub->bots[i].link_down;
-    enum level level = !hub->config->heartbeat.url ? LEVEL_UNKNOWN
-                       : heartbeat->problem        ? LEVEL_DEGRADED
-                       : heartbeat->told_ms        ? LEVEL_HEALTHY
-                                                   : LEVEL_UNKNOWN;
+    enum level level = level_of_heartbeat(hub);
     if (level != LEVEL_UNKNOWN)
         worsen(totals, level);
     buffer_print(body, "\"heartbeat\":{\"status\":\"%s\",", name_of(level));
@@ -312,6 +319,29 @@ static void add_heartbeat(struct hub *hub, struct totals *totals, struct buffer 
                  : heartbeat->no_network && all_down         ? "down"
                  : heartbeat->told_ms && !heartbeat->problem ? "up"
                                                              : "unknown");
+}
+
+void hub_health_each(struct hub *hub, hub_health_part *each, void *context) {
+    int64_t now = hub_now(hub);
+    struct alerts_figures alerts;
+    struct store_figures store;
+    for (size_t i = 0; i < hub->bot_count; i++) {
+        struct gateway_figures f;
+        gateway_figures(hub->bots[i].gateway, &f);
+        each(context, "bot", hub->bots[i].config->name,
+             name_of(level_of_bot(&hub->bots[i], &f, now)), f.problem);
+    }
+    alerts_figures(hub->alerts, now, &alerts);
+    for (size_t i = 0; i < alerts.way_count; i++)
+        if (i > 0 || hub->config->alerts.bot)
+            each(context, "alerts by", i ? alerts.ways[i].name : "telegram",
+                 name_of(level_of_way(&alerts.ways[i])), alerts.ways[i].problem);
+    store_figures(hub->store, &store);
+    each(context, "store", "", name_of(level_of_store(&store)),
+         store.last_error ? record_unkept_why(store.last_error) : "");
+    if (hub->config->heartbeat.url)
+        each(context, "heartbeat", "", name_of(level_of_heartbeat(hub)),
+             hub->heartbeat.problem ? hub->heartbeat.problem : "");
 }
 
 static void build(struct hub *hub) {

@@ -111,6 +111,8 @@ static const struct route routes[] = {
     {"PUT", "/v1/monitors/", hub_put_monitor},
     {"POST", "/v1/monitors/", hub_post_monitor},
     {"DELETE", "/v1/monitors/", hub_delete_monitor},
+    {"GET", "/v1/incidents", hub_get_incidents},
+    {"GET", "/v1/badge/", hub_get_badge},
 };
 
 /* NULL: it does not fit. */
@@ -160,7 +162,7 @@ static void route(struct hub *hub, struct http_request *request, const char *pat
     else
         hub_problem(request, 404, "Not Found",
                     "known are /, /ping, /health, /restart, /v1/alerts, /v1/silences, "
-                    "/v1/monitors and /telegram/bot<name>/METHOD",
+                    "/v1/monitors, /v1/incidents and /telegram/bot<name>/METHOD",
                     -1);
 }
 

@@ -98,6 +98,7 @@ static void take_status(struct hub *hub, struct slice result) {
         };
     }
     keeper->known = true;
+    hub_incidents_look(hub);
 }
 
 /* ---- events ---- */
@@ -163,7 +164,11 @@ void keeper_told(struct hub *hub, int64_t event, bool kept) {
 static void take_event(struct hub *hub, struct slice event) {
     AUTO_FREE char *what = text_member(event, "what"), *service = text_member(event, "service");
     AUTO_FREE char *said = text_member(event, "text");
-    int64_t number = int_member(event, "number");
+    AUTO_FREE char *time = text_member(event, "time");
+    int64_t number = int_member(event, "number"), at_ms = 0;
+    if (number > hub->keeper.last_event)
+        hub_incidents_event(hub, service, what, said,
+                            clock_read(time, &at_ms) == 0 ? at_ms : hub_now(hub));
     for (size_t i = 0; i < COUNT_OF(tells) && number > hub->keeper.last_event; i++) {
         if (strcmp(what, tells[i].what) != 0)
             continue;
@@ -350,10 +355,11 @@ static void on_opened(void *context, struct line_connection *connection) {
     keeper->connected = true;
     keeper->asking = keeper->ask_again = false;
     keeper->retry_ms = RETRY_FIRST_MS;
-    ask_status(hub);
+    /* First what was missed, then how it is: an old event does not undo what is so now. */
     AUTO_FREE char *follow = text_format("\"do\":\"events\",\"after\":%lld,\"follow\":true",
                                          (long long)keeper->last_event);
     ask(hub, follow);
+    ask_status(hub);
 }
 
 static void on_line(void *context, struct line_connection *connection, struct slice line) {

@@ -11,6 +11,7 @@ void record_deinit(struct record *record) {
         silence_deinit(record->silence);
     free(record->silence);
     monitor_free(record->monitor);
+    incident_free(record->incident);
     if (record->trade && (record->kind == RECORD_OUTBOX || record->kind == RECORD_OUTBOX_DROP))
         outbox_deinit(&record->trade->outbox);
     free(record->trade);

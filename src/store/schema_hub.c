@@ -55,6 +55,10 @@ static const char *const migrations[] = {
     "  duration INTEGER NOT NULL, message TEXT, beats INTEGER NOT NULL, failures INTEGER NOT NULL,"
     "  errors INTEGER NOT NULL, warnings INTEGER NOT NULL, actions INTEGER NOT NULL,"
     "  recoveries INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE incidents(id INTEGER PRIMARY KEY, subject TEXT NOT NULL, level INTEGER NOT NULL,"
+    "  began INTEGER NOT NULL, ended INTEGER NOT NULL, times INTEGER NOT NULL, cause TEXT,"
+    "  done TEXT, lines TEXT);"
+    "CREATE INDEX incidents_ended ON incidents(ended);"
     "CREATE TABLE facts(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"};
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2, FLAG_REMINDER = 4 };
 
@@ -76,6 +80,8 @@ enum statement {
     WEBHOOK_DROP,
     MONITOR,
     MONITOR_DROP,
+    INCIDENT,
+    INCIDENTS_DROP,
     FACT,
     STATEMENTS
 };
@@ -106,6 +112,10 @@ static const char *const statements[STATEMENTS] = {
                 "?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,"
                 "?34,?35,?36,?37,?38,?39,?40,?41,?42)",
     [MONITOR_DROP] = "DELETE FROM monitors WHERE id=?1",
+    [INCIDENT] = "INSERT OR REPLACE INTO incidents VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+    /* What began at 0 says since when a subject is known; numbers are not given again. */
+    [INCIDENTS_DROP] = "DELETE FROM incidents WHERE ended>0 AND ended<?1 AND began>0"
+                       " AND id<(SELECT max(id) FROM incidents)",
     [FACT] = "INSERT OR REPLACE INTO facts VALUES(?1,?2)",
 };
 
@@ -300,6 +310,35 @@ static int read_monitor(sqlite3_stmt *row, struct record *ret) {
     return sqlite_read_columns(row, monitor_columns, COUNT_OF(monitor_columns), ret->monitor);
 }
 
+#undef COLUMN
+#define COLUMN(kind, member) SQLITE_COLUMN(kind, struct incident, member)
+static const struct sqlite_column incident_columns[] = {
+    COLUMN(INT64, id),
+    COLUMN(OWNED, subject),
+    SQLITE_ENUM(INCIDENT_LEVELS, struct incident, level),
+    COLUMN(INT64, began_ms),
+    COLUMN(INT64, ended_ms),
+    COLUMN(INT64, times),
+    COLUMN(OWNED, cause),
+    COLUMN(OWNED, done),
+    COLUMN(OWNED, lines),
+};
+
+static int apply_incident(struct sqlite_backend *self, const struct record *record) {
+    if (record->kind == RECORD_INCIDENTS_DROP) {
+        sqlite3_bind_int64(self->prepared[INCIDENTS_DROP], 1, record->at_ms);
+        return sqlite_run(self, INCIDENTS_DROP);
+    }
+    sqlite_bind_columns(self->prepared[INCIDENT], incident_columns, COUNT_OF(incident_columns),
+                        record->incident);
+    return sqlite_run(self, INCIDENT);
+}
+
+static int read_incident(sqlite3_stmt *row, struct record *ret) {
+    ret->incident = memory_new(sizeof *ret->incident);
+    return sqlite_read_columns(row, incident_columns, COUNT_OF(incident_columns), ret->incident);
+}
+
 static int apply_fact(struct sqlite_backend *self, const struct record *record) {
     sqlite_bind_text(self->prepared[FACT], 1, record->trade->fact.name);
     sqlite3_bind_int64(self->prepared[FACT], 2, record->trade->fact.value);
@@ -348,6 +387,9 @@ static int apply(struct sqlite_backend *self, const struct record *record) {
     case RECORD_MONITOR:
     case RECORD_MONITOR_DROP:
         return apply_monitor(self, record);
+    case RECORD_INCIDENT:
+    case RECORD_INCIDENTS_DROP:
+        return apply_incident(self, record);
     case RECORD_FACT:
         return apply_fact(self, record);
     default:
@@ -533,6 +575,12 @@ static const struct sqlite_load loads[] = {
     {RECORD_FACT, "SELECT * FROM facts", read_fact},
     {RECORD_WEBHOOK, "SELECT * FROM webhooks", read_webhook},
     {RECORD_MONITOR, "SELECT * FROM monitors ORDER BY id", read_monitor},
+    /* 32 days of them, and since when each subject is known. */
+    {RECORD_INCIDENT,
+     "SELECT * FROM incidents WHERE ended=0 OR began=0 OR ended>"
+     "(SELECT max(ended) FROM incidents)-2764800000 OR id=(SELECT max(id) FROM incidents)"
+     " ORDER BY id",
+     read_incident},
     {RECORD_CHAT, "SELECT * FROM chats", read_chat},
     {RECORD_SILENCE, "SELECT * FROM silences ORDER BY id", read_silence},
     {RECORD_SEEN, "SELECT coalesce(max(id), 0) FROM alerts", read_seen},
