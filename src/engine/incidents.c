@@ -387,10 +387,12 @@ void incidents_beats(const struct incidents *incidents, const char *subject, int
     for (int i = 0; i < INCIDENTS_BEATS; i++) {
         struct lasted lasted =
             measure(&edges, from + i * (int64_t)BEAT_MS, from + (i + 1) * (int64_t)BEAT_MS);
-        ret[i] = lasted.ms[INCIDENT_DOWN]                    ? 'x'
-                 : lasted.ms[INCIDENT_DEGRADED]              ? 'd'
-                 : lasted.ms[INCIDENT_UNKNOWN] * 2 > BEAT_MS ? 'u'
-                                                             : 'h';
+        int64_t grey_max =
+            i == INCIDENTS_BEATS - 1 ? BEAT_MS - 1 : BEAT_MS / 2; /* now: any sight */
+        ret[i] = lasted.ms[INCIDENT_DOWN]                 ? 'x'
+                 : lasted.ms[INCIDENT_DEGRADED]           ? 'd'
+                 : lasted.ms[INCIDENT_UNKNOWN] > grey_max ? 'u'
+                                                          : 'h';
     }
     free(edges.list);
 }

@@ -131,7 +131,8 @@ static void add_cause(struct buffer *text, const struct monitor *m, int64_t now)
             buffer_print(text, "no sign of life for %s", since);
         return;
     case MONITOR_ERRORS:
-        buffer_print(text, "%u failures in a row", m->consecutive_failures);
+        buffer_print(text, "%u failure%s in a row", m->consecutive_failures,
+                     m->consecutive_failures == 1 ? "" : "s");
         if (m->exit_code > 0)
             buffer_print(text, ", exit code %lld", (long long)m->exit_code);
         if (m->wish.response_ms_max && m->response_ms > m->wish.response_ms_max)
@@ -182,8 +183,8 @@ static char *words_end(const struct monitor *m, int64_t now) {
     buffer_print(&text, "monitor %s is critical: ", m->id);
     add_cause(&text, m, now);
     if (m->attempts)
-        buffer_print(&text, "\ntried %u times, the last was %s; it did not help", m->attempts,
-                     monitor_action_name(m->last_action));
+        buffer_print(&text, "\ntried %u time%s, the last was %s; it did not help", m->attempts,
+                     m->attempts == 1 ? "" : "s", monitor_action_name(m->last_action));
     add_said(&text, m);
     buffer_print(&text, "\nwhat to do: %s", advice_for(m));
     if (m->wish.service)

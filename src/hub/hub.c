@@ -298,6 +298,7 @@ static void close_handles(struct hub *hub) {
     heartbeat_close(hub);
     uv_close((uv_handle_t *)&hub->monitor_timer, NULL);
     uv_close((uv_handle_t *)&hub->look_timer, NULL);
+    hub_events_close(hub);
 }
 
 static void on_server_closed(void *context) {
@@ -430,6 +431,7 @@ int hub_run(struct hub *hub, const struct config *config, const struct hub_optio
     heartbeat_open(hub);
     hub_monitors_open(hub);
     hub_incidents_open(hub);
+    hub_events_open(hub);
     buttons_open(hub);
     (void)notify_send("READY=1");
     uv_run(&hub->loop, UV_RUN_DEFAULT);

@@ -88,7 +88,7 @@ struct keeper { /* hub_keeper.c */
     uv_timer_t retry, retell;
     char *path, *events_path;
     bool connected, known, asking, ask_again, closing;
-    int64_t retry_ms, request_last, status_id, asked_ms;
+    int64_t retry_ms, request_last, status_id, figures_id, asked_ms;
     int64_t last_event; /* all up to it were read, and told if need be */
     int64_t untold;     /* the first one whose alert the disk refused, 0: none */
     size_t telling;     /* alerts on their way to the disk */
@@ -125,6 +125,13 @@ struct hub {
     struct alerts_way_options *ways; /* beside Telegram */
     struct monitors *monitors;
     uv_timer_t monitor_timer; /* runs while there are some */
+    struct {                  /* hub_events.c */
+        struct listener *listeners;
+        size_t count;
+        uv_timer_t timer; /* runs while somebody listens */
+        uint64_t tick;
+        struct buffer state; /* as it was sent last */
+    } events;
     struct incidents *incidents;
     uv_timer_t look_timer;
     int64_t alive_ms; /* as the disk has it */
@@ -227,6 +234,15 @@ void hub_monitors_judge(const struct hub *hub, struct monitors_health *ret, stru
 void hub_monitors_open(struct hub *hub);
 void hub_monitors_save(struct hub *hub); /* the hub stops */
 
+/* hub_events.c */
+void hub_get_events(struct hub *hub, struct http_request *request, const char *rest);
+void hub_events_figures(struct hub *hub, struct slice result); /* the keeper's, as it came */
+void hub_events_open(struct hub *hub);
+void hub_events_close(struct hub *hub);
+/* hub_page.c */
+bool page_is_wanted(const struct http_request *request); /* by a browser */
+void hub_get_page(struct hub *hub, struct http_request *request, const char *rest);
+
 /* hub_incidents.c */
 void hub_incidents_restore(struct hub *hub, const struct record *record);
 void hub_incidents_open(struct hub *hub);
@@ -302,9 +318,11 @@ hub_health_body(struct hub *hub); /* as GET /health shows it; until the next que
 typedef void hub_health_part(void *context, const char *kind, const char *name, const char *level,
                              const char *problem);
 void hub_health_each(struct hub *hub, hub_health_part *each, void *context);
-bool hub_health_is_bad(struct hub *hub);                       /* "unhealthy" */
-bool hub_services_are_known(const struct hub *hub);            /* the keeper answers */
-bool hub_service_is_ill(const struct keeper_service *service); /* it makes /health worse */
+const char *hub_health_word(struct hub *hub); /* "healthy", "degraded", "unhealthy" */
+const char *hub_service_level(const struct keeper_service *service); /* "unknown" too */
+bool hub_health_is_bad(struct hub *hub);                             /* "unhealthy" */
+bool hub_services_are_known(const struct hub *hub);                  /* the keeper answers */
+bool hub_service_is_ill(const struct keeper_service *service);       /* it makes /health worse */
 void hub_add_service(const struct keeper_service *service, struct buffer *ret); /* for people */
 void hub_health_changed(struct hub *hub); /* by somebody who may look at once */
 void hub_get_root(struct hub *hub, struct http_request *request, const char *rest);
@@ -323,6 +341,7 @@ int64_t keeper_next_ms(const struct hub *hub); /* hub_now(); INT64_MAX: nobody w
 /* The alert made of this event is on disk, or could not be written. */
 void keeper_told(struct hub *hub, int64_t event, bool kept);
 void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context);
+void keeper_ask_figures(struct hub *hub); /* hub_events_figures() gets them */
 void keeper_stop_service(struct hub *hub, const char *service, hub_answered *answered,
                          void *context);
 void hub_post_restart(struct hub *hub, struct http_request *request, const char *rest);

@@ -237,6 +237,10 @@ bool hub_service_is_ill(const struct keeper_service *service) {
     return level == LEVEL_DEGRADED || level == LEVEL_UNHEALTHY;
 }
 
+const char *hub_service_level(const struct keeper_service *service) {
+    return name_of(level_of_service(service));
+}
+
 bool hub_services_are_known(const struct hub *hub) {
     return hub->keeper.known && !keeper_is_silent(hub);
 }
@@ -389,6 +393,11 @@ void hub_health_changed(struct hub *hub) {
     hub->health.word = NULL;
 }
 
+const char *hub_health_word(struct hub *hub) {
+    refresh(hub);
+    return hub->health.word;
+}
+
 bool hub_health_is_bad(struct hub *hub) {
     refresh(hub);
     return hub->health.status != 200;
@@ -402,6 +411,10 @@ void hub_get_health(struct hub *hub, struct http_request *request, const char *r
 
 void hub_get_root(struct hub *hub, struct http_request *request, const char *rest) {
     AUTO_BUFFER struct buffer body = {0};
+    if (page_is_wanted(request)) {
+        hub_get_page(hub, request, "");
+        return;
+    }
     refresh(hub);
     buffer_print(&body, "{\"status\":\"%s\",", hub->health.word);
     add_text(&body, "bot", hub->config->name);

@@ -93,6 +93,9 @@ struct route {
 };
 static const struct route routes[] = {
     {"GET", "/", hub_get_root},
+    {"GET", "/dashboard", hub_get_page},
+    {"GET", "/dashboard/", hub_get_page},
+    {"GET", "/v1/events", hub_get_events},
     {"GET", "/ping", hub_get_ping},
     {"GET", "/health", hub_get_health},
     {"POST", "/restart", hub_post_restart},
@@ -161,7 +164,7 @@ static void route(struct hub *hub, struct http_request *request, const char *pat
         wrong_method(request, allowed);
     else
         hub_problem(request, 404, "Not Found",
-                    "known are /, /ping, /health, /restart, /v1/alerts, /v1/silences, "
+                    "known are /, /dashboard, /ping, /health, /restart, /v1/alerts, /v1/silences, "
                     "/v1/monitors, /v1/incidents and /telegram/bot<name>/METHOD",
                     -1);
 }

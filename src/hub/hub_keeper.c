@@ -51,6 +51,12 @@ static void ask_status(struct hub *hub) {
     keeper->status_id = ask(hub, "\"do\":\"status\"");
 }
 
+void keeper_ask_figures(struct hub *hub) {
+    struct keeper *keeper = &hub->keeper;
+    if (keeper->connected && !keeper->figures_id)
+        keeper->figures_id = ask(hub, "\"do\":\"figures\"");
+}
+
 /* ---- services ---- */
 
 static void free_services(struct keeper *keeper) {
@@ -354,6 +360,7 @@ static void on_opened(void *context, struct line_connection *connection) {
     struct keeper *keeper = &hub->keeper;
     keeper->connected = true;
     keeper->asking = keeper->ask_again = false;
+    keeper->figures_id = 0;
     keeper->retry_ms = RETRY_FIRST_MS;
     /* First what was missed, then how it is: an old event does not undo what is so now. */
     AUTO_FREE char *follow = text_format("\"do\":\"events\",\"after\":%lld,\"follow\":true",
@@ -378,6 +385,10 @@ static void on_line(void *context, struct line_connection *connection, struct sl
             keeper->ask_again = false;
             ask_status(hub);
         }
+    } else if (id == keeper->figures_id) {
+        keeper->figures_id = 0;
+        if (slice_is(json_member(line, "ok"), "true"))
+            hub_events_figures(hub, json_member(line, "result"));
     } else {
         (void)take_restart_answer(hub, id, line);
     }
