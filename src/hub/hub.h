@@ -103,6 +103,11 @@ struct heartbeat { /* hub_heartbeat.c */
     bool tells_bad, told_bad, no_network;
     char *problem; /* of the last try, or NULL */
 };
+enum { HUB_TOPICS = 2 };
+struct hub_topic { /* of events: as it was told last */
+    struct buffer text;
+    struct http_shared *shared;
+};
 struct hub {
     uv_loop_t loop;
     struct hub_options options;
@@ -129,8 +134,9 @@ struct hub {
         struct listener *listeners;
         size_t count;
         uv_timer_t timer; /* runs while somebody listens */
+        uv_timer_t soon;  /* something has changed */
         uint64_t tick;
-        struct buffer state; /* as it was sent last */
+        struct hub_topic topics[HUB_TOPICS];
     } events;
     struct incidents *incidents;
     uv_timer_t look_timer;
@@ -237,6 +243,7 @@ void hub_monitors_save(struct hub *hub); /* the hub stops */
 /* hub_events.c */
 void hub_get_events(struct hub *hub, struct http_request *request, const char *rest);
 void hub_events_figures(struct hub *hub, struct slice result); /* the keeper's, as it came */
+void hub_events_changed(struct hub *hub); /* perhaps: it is looked at in a moment */
 void hub_events_open(struct hub *hub);
 void hub_events_close(struct hub *hub);
 /* hub_page.c */

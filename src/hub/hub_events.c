@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /v1/events: server-sent events for pages. "state" is all that may be well or ill, sent whole
- * whenever it has changed; "figures" is what the keeper measures. Both are made once for all who
- * listen, and not at all while nobody does. Whoever takes nothing is owed the newest state, no
- * more. */
+/* GET /v1/events: server-sent events for pages. "services" and "state" (all else that may be well
+ * or ill) are sent whole whenever they have changed; "figures" is what the keeper measures. Each is
+ * made and held once for all who listen, and not at all while nobody does. Whoever takes nothing is
+ * owed the newest of each, no more. */
 #include "base/text.h"
 #include "hub/hub.h"
 #include "wire/json_scan.h"
@@ -10,6 +10,7 @@
 enum {
     CLIENTS_MAX = 2000,
     TICK_MS = 500,
+    SOON_MS = 20, /* what changes in a row is told once */
     FIGURES_TICKS = 4,
     ALIVE_TICKS = 30,
     PIECE_BYTES = 1024 /* for each that listens */
@@ -19,7 +20,7 @@ struct listener {
     struct listener *next, **place;
     struct hub *hub;
     struct http_stream *stream;
-    bool owed; /* a state that it had no room for */
+    bool owed[HUB_TOPICS]; /* what it had no room for */
 };
 
 /* ---- what is sent ---- */
@@ -29,10 +30,9 @@ static void add_member(struct buffer *ret, const char *name, const char *text) {
     json_add_text(ret, slice_of(text));
 }
 
-static void add_services(struct hub *hub, struct buffer *ret) {
-    bool known = hub_services_are_known(hub);
-    buffer_print(ret, ",\"keeper\":%s,\"services\":[", known ? "true" : "false");
-    for (size_t i = 0; known && i < hub->keeper.service_count; i++) {
+static void make_services(struct hub *hub, struct buffer *ret) {
+    buffer_add_text(ret, "event: services\ndata: [");
+    for (size_t i = 0; hub_services_are_known(hub) && i < hub->keeper.service_count; i++) {
         const struct keeper_service *service = &hub->keeper.services[i];
         buffer_add_text(ret, i ? ",{\"name\":" : "{\"name\":");
         json_add_text(ret, slice_of(service->name));
@@ -42,7 +42,7 @@ static void add_services(struct hub *hub, struct buffer *ret) {
         buffer_print(ret, ",\"critical\":%s,\"restarts\":%lld}",
                      service->critical ? "true" : "false", (long long)service->restarts);
     }
-    buffer_add_text(ret, "]");
+    buffer_add_text(ret, "]\n\n");
 }
 
 struct parts {
@@ -91,8 +91,7 @@ static void make_state(struct hub *hub, struct buffer *ret) {
     add_member(ret, "version", HOLDFAST_VERSION);
     buffer_print(ret, ",\"needs_token\":%s",
                  secret_is_set(&hub->config->http.token) ? "true" : "false");
-    add_services(hub, ret);
-    buffer_add_text(ret, ",\"parts\":[");
+    buffer_print(ret, ",\"keeper\":%s,\"parts\":[", hub_services_are_known(hub) ? "true" : "false");
     hub_health_each(hub, add_part, &parts);
     buffer_add_text(ret, "]");
     add_monitors(hub, ret);
@@ -102,29 +101,52 @@ static void make_state(struct hub *hub, struct buffer *ret) {
 
 /* ---- who listens ---- */
 
-static void send_state(struct listener *listener) {
-    listener->owed = http_stream_waiting(listener->stream) > 0;
-    if (!listener->owed)
-        http_stream_add(listener->stream, buffer_slice(&listener->hub->events.state));
+/* One thing at a time: what it holds already is not added to. */
+static void send_topic(struct listener *listener, size_t topic) {
+    bool busy = http_stream_waiting(listener->stream) > 0;
+    listener->owed[topic] = busy;
+    if (!busy)
+        http_stream_add_shared(listener->stream, listener->hub->events.topics[topic].shared);
 }
 
 static void send_to_all(struct hub *hub, struct slice text) {
+    struct http_shared *shared = http_shared_new(text);
     for (struct listener *l = hub->events.listeners; l; l = l->next)
         if (http_stream_waiting(l->stream) == 0)
-            http_stream_add(l->stream, text);
+            http_stream_add_shared(l->stream, shared);
+    http_shared_drop(shared);
+}
+
+static void look_at_topic(struct hub *hub, size_t topic) {
+    static void (*const makers[HUB_TOPICS])(struct hub * hub, struct buffer * ret) = {make_services,
+                                                                                      make_state};
+    struct hub_topic *last = &hub->events.topics[topic];
+    AUTO_BUFFER struct buffer text = {0};
+    makers[topic](hub, &text);
+    if (last->shared && text.size == last->text.size &&
+        memcmp(text.data, last->text.data, text.size) == 0)
+        return;
+    http_shared_drop(last->shared);
+    last->shared = http_shared_new(buffer_slice(&text));
+    buffer_deinit(&last->text);
+    last->text = text;
+    text = (struct buffer){0};
+    for (struct listener *l = hub->events.listeners; l; l = l->next)
+        send_topic(l, topic);
 }
 
 static void look(struct hub *hub) {
-    AUTO_BUFFER struct buffer state = {0};
-    make_state(hub, &state);
-    if (state.size == hub->events.state.size &&
-        memcmp(state.data, hub->events.state.data, state.size) == 0)
-        return;
-    buffer_deinit(&hub->events.state);
-    hub->events.state = state;
-    state = (struct buffer){0};
-    for (struct listener *l = hub->events.listeners; l; l = l->next)
-        send_state(l);
+    for (size_t topic = 0; topic < HUB_TOPICS; topic++)
+        look_at_topic(hub, topic);
+}
+
+static void on_soon(uv_timer_t *timer) {
+    look(timer->data);
+}
+
+void hub_events_changed(struct hub *hub) {
+    if (hub->events.listeners && !uv_is_active((uv_handle_t *)&hub->events.soon))
+        uv_timer_start(&hub->events.soon, on_soon, SOON_MS, 0);
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -148,8 +170,11 @@ void hub_events_figures(struct hub *hub, struct slice result) {
 
 static void on_drained(void *context) {
     struct listener *listener = context;
-    if (listener->owed)
-        send_state(listener);
+    for (size_t topic = 0; topic < HUB_TOPICS; topic++)
+        if (listener->owed[topic]) {
+            send_topic(listener, topic);
+            return;
+        }
 }
 
 static void on_gone(void *context) {
@@ -160,8 +185,10 @@ static void on_gone(void *context) {
         listener->next->place = listener->place;
     hub->events.count--;
     free(listener);
-    if (!hub->events.listeners)
-        uv_timer_stop(&hub->events.timer);
+    if (hub->events.listeners)
+        return;
+    uv_timer_stop(&hub->events.timer);
+    uv_timer_stop(&hub->events.soon);
 }
 
 static void listen_in(struct hub *hub, struct http_request *request) {
@@ -203,21 +230,26 @@ void hub_get_events(struct hub *hub, struct http_request *request, const char *r
     struct listener *listener = hub->events.listeners;
     if (hub->events.count == 1) {
         uv_timer_start(&hub->events.timer, on_tick, TICK_MS, TICK_MS);
-        buffer_clear(&hub->events.state);
         keeper_look(hub);
         keeper_ask_figures(hub);
-        look(hub);
-    } else {
-        send_state(listener);
     }
+    for (size_t topic = 0; topic < HUB_TOPICS; topic++)
+        listener->owed[topic] = true;
+    look(hub); /* what has not changed since the last look is sent to this one alone */
+    on_drained(listener);
 }
 
 void hub_events_open(struct hub *hub) {
     uv_timer_init(&hub->loop, &hub->events.timer);
-    hub->events.timer.data = hub;
+    uv_timer_init(&hub->loop, &hub->events.soon);
+    hub->events.timer.data = hub->events.soon.data = hub;
 }
 
 void hub_events_close(struct hub *hub) {
     uv_close((uv_handle_t *)&hub->events.timer, NULL);
-    buffer_deinit(&hub->events.state);
+    uv_close((uv_handle_t *)&hub->events.soon, NULL);
+    for (size_t topic = 0; topic < HUB_TOPICS; topic++) {
+        buffer_deinit(&hub->events.topics[topic].text);
+        http_shared_drop(hub->events.topics[topic].shared);
+    }
 }

@@ -105,6 +105,7 @@ static void take_status(struct hub *hub, struct slice result) {
     }
     keeper->known = true;
     hub_incidents_look(hub);
+    hub_health_changed(hub);
 }
 
 /* ---- events ---- */

@@ -135,6 +135,7 @@ static void do_tell(struct hub *hub, const struct monitors_command *command) {
 
 static void carry(struct hub *hub, struct monitors_commands *commands, struct http_request *request,
                   const char *id, int status) {
+    bool changed = commands->records.count > 0;
     keep(hub, &commands->records, request, id, status);
     for (size_t i = 0; i < commands->count; i++) {
         const struct monitors_command *command = &commands->list[i];
@@ -146,7 +147,8 @@ static void carry(struct hub *hub, struct monitors_commands *commands, struct ht
             do_tell(hub, command);
     }
     monitors_commands_deinit(commands);
-    hub_health_changed(hub);
+    if (changed)
+        hub_health_changed(hub);
 }
 
 /* ---- time ---- */

@@ -7,7 +7,7 @@ const $ = (id) => document.getElementById(id);
 const MARKS = { healthy: "✓", degraded: "!", unhealthy: "✕", unknown: "?", runs: "○", rests: "–" };
 const SHOWN_SERVICES = 30, SHOWN_ROWS = 10, CURVE_POINTS = 120;
 let language = (localStorage.getItem("language") || navigator.language || "en").startsWith("vi") ? "vi" : "en";
-let state = null, figures = null, alerts = [], incidents = { incidents: [], uptime: {} }, monitors = [];
+let state = null, services = null, figures = null, alerts = [], incidents = { incidents: [], uptime: {} }, monitors = [];
 let heard = 0, lost = false, showAll = false, source = null, curves = null;
 
 // ---- small things ----
@@ -325,12 +325,12 @@ function drawMachine() {
 function draw() {
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll("[data-word]"))
-    if (element.id !== "sentence" || !state) element.textContent = say(element.dataset.word);
+    if (element.id !== "sentence" || !state?.services) element.textContent = say(element.dataset.word);
   $("language").textContent = say("other");
   $("language").lang = language === "en" ? "vi" : "en";
   $("filter").placeholder = say("filter");
   $("filter").setAttribute("aria-label", say("filter"));
-  if (!state) return;
+  if (!state?.services) return;
   const things = wrongThings();
   drawVerdict(things);
   drawWrong(things);
@@ -361,18 +361,29 @@ async function readRest() {
 function setLost(now) {
   if (lost === now) return;
   lost = now;
-  if (!state && now) $("sentence").textContent = say("stale");
-  if (state) draw();
+  if (!state?.services && now) $("sentence").textContent = say("stale");
+  if (state?.services) draw();
+}
+
+function changed() {
+  if (!state || !services) return;
+  state.services = services;
+  heard = Date.now();
+  setLost(false);
+  draw();
+  clearTimeout(changed.timer);
+  changed.timer = setTimeout(readRest, 100);
 }
 
 function listen() {
   source = new EventSource("v1/events");
+  source.addEventListener("services", (event) => {
+    services = JSON.parse(event.data);
+    changed();
+  });
   source.addEventListener("state", (event) => {
     state = JSON.parse(event.data);
-    heard = Date.now();
-    setLost(false);
-    draw();
-    readRest();
+    changed();
   });
   source.addEventListener("figures", (event) => {
     figures = JSON.parse(event.data);
@@ -381,7 +392,7 @@ function listen() {
     if (curves.cpu && figures.machine?.cpu_percent >= 0) addPoint(curves.cpu, figures.machine.cpu_percent);
     if (curves.memory && figures.machine) addPoint(curves.memory, figures.machine.memory_percent);
     setLost(false);
-    if (state) { drawServices(); drawMachine(); drawVerdict(wrongThings()); }
+    if (state?.services) { drawServices(); drawMachine(); drawVerdict(wrongThings()); }
   });
   source.addEventListener("error", () => {
     setLost(true);
@@ -394,7 +405,7 @@ $("language").addEventListener("click", () => {
   localStorage.setItem("language", language);
   draw();
 });
-$("filter").addEventListener("input", () => { if (state) drawServices(); });
+$("filter").addEventListener("input", () => { if (state?.services) drawServices(); });
 setInterval(readRest, 15000);
 draw();
 listen();
