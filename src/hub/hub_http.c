@@ -95,6 +95,7 @@ static const struct route routes[] = {
     {"GET", "/", hub_get_root},
     {"GET", "/ping", hub_get_ping},
     {"GET", "/health", hub_get_health},
+    {"GET", "/metrics", hub_get_metrics},
     {"POST", "/restart", hub_post_restart},
     {"POST", "/restart/", hub_post_restart},
     {"POST", "/v1/alerts", hub_post_alerts},
@@ -154,7 +155,7 @@ static void route(struct hub *hub, struct http_request *request, const char *pat
         wrong_method(request, allowed);
     else
         hub_problem(request, 404, "Not Found",
-                    "known are /, /ping, /health, /restart, /v1/alerts, /v1/silences and "
+                    "known are /, /ping, /health, /metrics, /restart, /v1/alerts, /v1/silences and "
                     "/telegram/bot<name>/METHOD",
                     -1);
 }
