@@ -290,6 +290,18 @@ static const struct field way_fields[] = {
      COUNTER, OF_WAY(breaker.failures)},
 };
 
+static void add_deliveries(const struct alerts_figures *figures, struct metrics_text *text) {
+    AUTO_BUFFER struct buffer labels = {0};
+    metrics_family(text, "holdfast_alerts_delivery_seconds", "summary",
+                   "From accepted to delivered; the sum and how many.");
+    for (size_t p = 0; p < ALERT_PRIORITIES; p++) {
+        buffer_clear(&labels);
+        metrics_label(&labels, "priority", alert_priority_name((enum alert_priority)p));
+        metrics_add_part(text, "_sum", labels.data, (double)figures->deliveries[p].ms / 1000);
+        metrics_add_part(text, "_count", labels.data, (double)figures->deliveries[p].count);
+    }
+}
+
 static const char *way_labels(struct buffer *labels, const struct alerts_way_figures *way) {
     buffer_clear(labels);
     metrics_label(labels, "way", way->name ? way->name : "telegram");
@@ -336,6 +348,7 @@ static void add_alerts(const struct hub *hub, int64_t now, struct metrics_text *
     add_fields(text, alert_fields, COUNT_OF(alert_fields), &figures, now);
     metrics_family(text, "holdfast_alerts_muted", "gauge", "1 while somebody has muted alerts.");
     metrics_add(text, "", now < figures.mute_until_ms);
+    add_deliveries(&figures, text);
     add_waiting(hub, &figures, text);
     add_ways(hub, &figures, now, text);
 }

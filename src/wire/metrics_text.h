@@ -12,12 +12,12 @@ struct metrics_text { /* start with {0} */
     struct buffer to;
     const char *name, *type, *help; /* borrowed; help is NULL once it was written */
 };
-/* type: "counter", "gauge", "histogram". help: one line without backslashes. */
+/* type: "counter", "gauge", "histogram", "summary". help: one line without backslashes. */
 void metrics_family(struct metrics_text *text, const char *name, const char *type,
                     const char *help);
 /* labels: "" or what metrics_label() made. */
 void metrics_add(struct metrics_text *text, const char *labels, double value);
-/* A sample of a histogram: its name has a suffix, such as "_sum". */
+/* A sample of a histogram or summary: its name has a suffix, such as "_sum". */
 void metrics_add_part(struct metrics_text *text, const char *suffix, const char *labels,
                       double value);
 /* One sample for each word: 1 for the chosen one, 0 for the others. */
