@@ -3,6 +3,8 @@
 # place where they are installed. Nothing is installed when nothing is missing.
 
 missing_packages=()
+asleep_packages=()
+policy_file=/usr/sbin/policy-rc.d # asked by each package whether it may start its service
 
 stop() { # CODE SENTENCE
     printf '%s: %s\n' "$(basename "$0")" "$2" >&2
@@ -21,6 +23,14 @@ need() {
     [ ${#missing_packages[@]} -gt 0 ] || echo "Missing on this machine:"
     printf '  %-34s %s\n' "$1" "$2"
     missing_packages+=("$1")
+}
+
+# The same for a package that brings a service of its own, which is not wanted: it neither starts now
+# nor with the machine. `systemctl enable --now` is for who wants it later.
+need_asleep() {
+    local before=${#missing_packages[@]}
+    need "$@"
+    [ ${#missing_packages[@]} -eq "$before" ] || asleep_packages+=("$1")
 }
 
 need_debian() {
@@ -72,6 +82,29 @@ need_demo() {
     need python3-python-telegram-bot "library of the example bot"
 }
 
+# AS_ROOT...: until release_services nobody starts them; a policy that is there already stays as it is.
+hold_services() {
+    [ ${#asleep_packages[@]} -gt 0 ] && [ ! -e "$policy_file" ] || return 0
+    trap "$* rm -f $policy_file" EXIT
+    local name words=""
+    for name in "${asleep_packages[@]}"; do
+        words+="*' $name '*|*' $name.service '*|"
+    done
+    printf '#!/bin/sh\ncase " $* " in %s) exit 101 ;; esac\n' "${words%|}" |
+        "$@" tee "$policy_file" >/dev/null
+    "$@" chmod 755 "$policy_file"
+}
+
+release_services() { # AS_ROOT...
+    local name
+    for name in "${asleep_packages[@]}"; do
+        "$@" update-rc.d "$name" disable >/dev/null 2>&1 ||
+            echo "Note: the service of $name could not be disabled." >&2
+    done
+    [ -z "$(trap -p EXIT)" ] || "$@" rm -f "$policy_file"
+    trap - EXIT
+}
+
 install_missing() {
     [ ${#missing_packages[@]} -gt 0 ] || return 0
     local as_root=()
@@ -86,6 +119,7 @@ install_missing() {
     local options=(-y -q --no-install-recommends -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
     local log
     log=$(mktemp)
+    hold_services "${as_root[@]}"
     if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q update >"$log" 2>&1 ||
         ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
             apt-get install "${options[@]}" "${missing_packages[@]}" >>"$log" 2>&1 </dev/null; then
@@ -94,6 +128,7 @@ install_missing() {
         stop 69 "apt-get could not install ${missing_packages[*]}: is the network up, and is /etc/apt/sources.list right? (its last lines are above)"
     fi
     rm -f "$log"
+    release_services "${as_root[@]}"
     echo "Installed ${#missing_packages[@]} packages and what they need."
 }
 

@@ -203,6 +203,14 @@ void alerts_save(struct alerts *a, struct item *item, struct alerts_commands *co
     item->unsaved = false;
 }
 
+static void note_delivery(struct alerts *a, struct item *item, int64_t now) {
+    struct alerts_deliveries *deliveries = &a->deliveries[item->alert.priority];
+    item->way->last_delivered_ms = now;
+    deliveries->count++;
+    if (now > item->alert.created_ms)
+        deliveries->ms += (uint64_t)(now - item->alert.created_ms);
+}
+
 void alerts_end(struct alerts *a, struct item *item, enum alert_state state, const char *reason,
                 int64_t now, struct alerts_commands *commands) {
     must(state >= ALERT_DELIVERED);
@@ -217,7 +225,7 @@ void alerts_end(struct alerts *a, struct item *item, enum alert_state state, con
     a->unknown += state == ALERT_UNKNOWN;
     a->silenced += state == ALERT_SILENCED;
     if (state == ALERT_DELIVERED)
-        item->way->last_delivered_ms = now;
+        note_delivery(a, item, now);
     if (state == ALERT_DELIVERED || state == ALERT_FAILED) /* nobody knows of that one, either */
         alerts_ack_told(a, item, now);
     alerts_set_phase(a, item, PHASE_ENDED, false);
@@ -513,6 +521,7 @@ void alerts_figures(const struct alerts *a, int64_t now, struct alerts_figures *
                                    .unacked = a->unacked_count,
                                    .mute_until_ms = a->mute_until,
                                    .way_count = a->way_count};
+    memcpy(ret->deliveries, a->deliveries, sizeof ret->deliveries);
     for (size_t i = 0; i < a->way_count; i++)
         ret->ways[i] = way_figures(a, &a->ways[i], now);
     for (size_t p = 0; p < ALERT_PRIORITIES; p++) {

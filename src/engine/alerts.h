@@ -133,11 +133,15 @@ const struct alert *alerts_live(const struct alerts *alerts, int64_t id);
 const struct silence *alerts_silences(const struct alerts *alerts, size_t *ret_count);
 int64_t alerts_chat(const struct alerts *alerts); /* where alerts go, after migrations */
 
+struct alerts_deliveries { /* since start; ms: from created to delivered, of all together */
+    uint64_t count, ms;
+};
 struct alerts_figures {
     size_t unacked;
     uint64_t accepted, duplicates, delivered, failed, unknown, silenced, refused; /* since start */
     int64_t oldest_ms;     /* created time of the oldest waiting one, 0: none */
     int64_t mute_until_ms; /* 0: it was never muted */
+    struct alerts_deliveries deliveries[ALERT_PRIORITIES];
     struct alerts_way_figures {
         const char *name; /* NULL: Telegram */
         size_t waiting[ALERT_PRIORITIES];

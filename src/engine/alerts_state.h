@@ -108,6 +108,7 @@ struct alerts {
     int64_t sweep_ms, drop_ms;
     size_t unsaved;
     uint64_t accepted, duplicates, delivered, failed, unknown, silenced, refused;
+    struct alerts_deliveries deliveries[ALERT_PRIORITIES];
 };
 struct alerts_command *alerts_add(struct alerts_commands *commands, enum alerts_do what);
 struct item *alerts_item(const struct alerts *a, int64_t id);

@@ -789,6 +789,9 @@ static void test_a_storm_becomes_few_messages(void **state) {
     struct alerts_figures figures;
     alerts_figures(b.alerts, b.now, &figures);
     assert_int_equal(figures.delivered, 501);
+    assert_int_equal(figures.deliveries[ALERT_HIGH].count, 501);
+    assert_true(figures.deliveries[ALERT_HIGH].ms > 500); /* most waited for their message */
+    assert_int_equal(figures.deliveries[ALERT_LOW].count, 0);
     end(&b);
 }
 

@@ -13,6 +13,13 @@
  *   hub_day.c      times of day: mute hours, the daily report
  *   hub_buttons.c  what people say to Holdfast in a chat: buttons, /holdfast
  *   hub_health.c   /, /ping, /health
+ *   hub_metrics.c  /metrics, for Prometheus
+ *   hub_process.c  what /proc says of this process
+ *   hub_monitors.c what bots tell of themselves
+ *   hub_incidents.c  the timeline of what was not well; badges
+ *   hub_events.c   server-sent events
+ *   hub_page.c     the dashboard's files
+ *   hub_files.c    downloads from Telegram
  *   hub_keeper.c   the keeper's control socket: services, restarts
  * Nothing here decides; it asks an engine, carries the commands out in order, and feeds back what
  * came of them. */
@@ -29,6 +36,7 @@
 #include "policy/calendar.h"
 #include "policy/quota.h"
 #include "store/store.h"
+#include "wire/metrics_text.h"
 #include "wire/telegram_webhook.h"
 #include <uv.h>
 
@@ -108,6 +116,10 @@ struct hub_topic { /* of events: as it was told last */
     struct buffer text;
     struct http_shared *shared;
 };
+enum { HUB_ROUTES = 7, HUB_TIMES = 9 };
+struct hub_times { /* how long answers of one class of paths took */
+    uint64_t counts[HUB_TIMES + 1], sum_us;
+};
 struct hub {
     uv_loop_t loop;
     struct hub_options options;
@@ -154,6 +166,8 @@ struct hub {
         const char *word;
         int64_t built_ms;
     } health;
+    struct hub_times times[HUB_ROUTES]; /* hub_metrics.c */
+    int64_t process_started_ms;         /* hub_process.c: wall clock; 0: not yet asked */
     uint16_t port;
     int64_t stop_at_ms, drained_at_ms;
     int64_t given_ms; /* a consumer was last given updates, clock_ms(); 0: never */
@@ -335,6 +349,13 @@ void hub_health_changed(struct hub *hub); /* by somebody who may look at once */
 void hub_get_root(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_ping(struct hub *hub, struct http_request *request, const char *rest);
 void hub_get_health(struct hub *hub, struct http_request *request, const char *rest);
+
+/* hub_metrics.c */
+void hub_get_metrics(struct hub *hub, struct http_request *request, const char *rest);
+void metrics_on_answer(void *context, const struct http_request *request, int64_t took_us);
+
+/* hub_process.c */
+void process_add_metrics(struct hub *hub, struct metrics_text *text);
 
 /* hub_keeper.c */
 void keeper_open(struct hub *hub);

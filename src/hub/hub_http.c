@@ -98,6 +98,7 @@ static const struct route routes[] = {
     {"GET", "/v1/events", hub_get_events},
     {"GET", "/ping", hub_get_ping},
     {"GET", "/health", hub_get_health},
+    {"GET", "/metrics", hub_get_metrics},
     {"POST", "/restart", hub_post_restart},
     {"POST", "/restart/", hub_post_restart},
     {"POST", "/v1/alerts", hub_post_alerts},
@@ -164,7 +165,8 @@ static void route(struct hub *hub, struct http_request *request, const char *pat
         wrong_method(request, allowed);
     else
         hub_problem(request, 404, "Not Found",
-                    "known are /, /dashboard, /ping, /health, /restart, /v1/alerts, /v1/silences, "
+                    "known are /, /dashboard, /ping, /health, /metrics, /restart, /v1/alerts, "
+                    "/v1/silences, "
                     "/v1/monitors, /v1/incidents and /telegram/bot<name>/METHOD",
                     -1);
 }

@@ -76,6 +76,10 @@ void answer_give(struct http_request *request, const struct http_response *answe
 }
 
 void http_respond(struct http_request *request, const struct http_response *answer) {
+    const struct http_server *server = request->server;
+    if (server->answered)
+        server->answered(server->context, request,
+                         (int64_t)(uv_hrtime() - request->whole_ns) / 1000);
     answer_give(request, answer, make_body(answer));
 }
 

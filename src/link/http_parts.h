@@ -58,7 +58,8 @@ struct http_request {
     struct http_stream *stream; /* or NULL: the answer is whole */
     size_t answer_bytes;
     bool chunked;
-    int64_t heard_ms; /* when the last piece of its body came */
+    int64_t heard_ms;  /* when the last piece of its body came */
+    uint64_t whole_ns; /* when it was, uv_hrtime() */
     int status;
     bool reset;
     void (*gone)(void *context);
@@ -79,6 +80,7 @@ struct http_server {
     struct http_request *parked;
     struct http_stream *streams;
     http_handler *handler, *refuse;
+    void (*answered)(void *context, const struct http_request *request, int64_t took_us);
     void *context;
     size_t body_bytes_max;
     size_t bodies_bytes; /* held now, of all requests together */

@@ -234,6 +234,7 @@ static enum MHD_Result request_whole(struct http_request *request) {
     must(request->state == REQUEST_READING);
     deadline_clear(request->client);
     request->state = REQUEST_HANDLED;
+    request->whole_ns = uv_hrtime();
     if (request->server->closing)
         request_refuse_closing(request);
     else if (request->bad_url)

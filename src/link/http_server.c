@@ -231,6 +231,7 @@ int http_server_open(uv_loop_t *loop, const struct http_server_options *options,
     server->armed_ms = INT64_MAX;
     server->handler = handler;
     server->refuse = options->refuse;
+    server->answered = options->answered;
     server->context = context;
     server->port = port;
     server->daemon = daemon_start(server, fd, options);

@@ -44,6 +44,9 @@ struct http_server_options {
     /* Answers, at once, a request that the closing server can no longer have handled; NULL: a 503
      * as problem+json. */
     void (*refuse)(void *context, struct http_request *request);
+    /* Told of each answer that is whole when it is given: its time since the handler was called.
+     * NULL: nobody wants to know. */
+    void (*answered)(void *context, const struct http_request *request, int64_t took_us);
 };
 typedef void http_handler(void *context, struct http_request *request);
 /* -EADDRINUSE: the port is taken. -EINVAL: not a numeric address. */
