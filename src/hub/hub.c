@@ -216,7 +216,7 @@ static int listen_at(struct hub *hub, uint16_t port) {
         .spool = {.folder = folder, .bytes_max = UPLOAD_BYTES_MAX, .wanted = hub_takes_files},
         .server_name = "holdfast",
         .refuse = hub_on_refuse,
-        .answered = metrics_on_answer};
+        .answered = times_on_answer};
     int r = http_server_open(&hub->loop, &options, hub_on_request, hub, &hub->server);
     if (r < 0 && r != -EADDRINUSE)
         fatal(EX_UNAVAILABLE, "cannot listen at %s port %u (%s); check http.listen in the config",

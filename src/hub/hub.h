@@ -15,6 +15,7 @@
  *   hub_health.c   /, /ping, /health
  *   hub_metrics.c  /metrics, for Prometheus
  *   hub_process.c  what /proc says of this process
+ *   hub_times.c    how long answers took
  *   hub_monitors.c what bots tell of themselves
  *   hub_incidents.c  the timeline of what was not well; badges
  *   hub_events.c   server-sent events
@@ -166,7 +167,7 @@ struct hub {
         const char *word;
         int64_t built_ms;
     } health;
-    struct hub_times times[HUB_ROUTES]; /* hub_metrics.c */
+    struct hub_times times[HUB_ROUTES]; /* hub_times.c */
     int64_t process_started_ms;         /* hub_process.c: wall clock; 0: not yet asked */
     uint16_t port;
     int64_t stop_at_ms, drained_at_ms;
@@ -352,7 +353,10 @@ void hub_get_health(struct hub *hub, struct http_request *request, const char *r
 
 /* hub_metrics.c */
 void hub_get_metrics(struct hub *hub, struct http_request *request, const char *rest);
-void metrics_on_answer(void *context, const struct http_request *request, int64_t took_us);
+
+/* hub_times.c */
+void times_on_answer(void *context, const struct http_request *request, int64_t took_us);
+void times_add_metrics(const struct hub *hub, struct metrics_text *text);
 
 /* hub_process.c */
 void process_add_metrics(struct hub *hub, struct metrics_text *text);
