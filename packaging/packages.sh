@@ -62,6 +62,7 @@ need_build() {
     need libssl-dev "signs requests to an exchange"
     need libncurses-dev "draws holdfast top"
     need scdoc "writes the man pages"
+    need libjs-chart.js "curves of the dashboard"
     need libcmocka-dev "unit tests"
     need tzdata "time zones of jobs"
 }

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Turns files of a page into a C file: embed.py OUTPUT HEADER ARRAY FILE...
+"""Turns files of a page into a C file: embed.py [--gzip] OUTPUT HEADER ARRAY FILE...
 
-HEADER declares the struct of the array's rows (path, content type, bytes, size); a row's path is
-"/" and the name of its file.
+HEADER declares the struct of the array's rows (path, content type, bytes, size; with --gzip also the
+compressed bytes, their size, and a tag of the content); a row's path is "/" and the name of its file.
 """
+import gzip
+import hashlib
 import os
 import sys
 
@@ -12,8 +14,17 @@ TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
          ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
+def add_bytes(lines, name, data):
+    lines.append(f"static const unsigned char {name}[] = {{")
+    for at in range(0, len(data), 20):
+        lines.append("    " + ",".join(str(byte) for byte in data[at:at + 20]) + ",")
+    lines.append("};")
+
+
 def main():
-    output, header, array, *files = sys.argv[1:]
+    words = sys.argv[1:]
+    both = words[0] == "--gzip"
+    output, header, array, *files = words[both:]
     struct = array.removesuffix("s")
     lines = ["/* made by web/embed.py */", f'#include "{header}"']
     rows = []
@@ -21,12 +32,14 @@ def main():
         with open(path, "rb") as file:
             data = file.read()
         name = os.path.basename(path)
-        lines.append(f"static const unsigned char bytes_{number}[] = {{")
-        for at in range(0, len(data), 20):
-            lines.append("    " + ",".join(str(byte) for byte in data[at:at + 20]) + ",")
-        lines.append("};")
         kind = TYPES[os.path.splitext(name)[1]]
-        rows.append(f'    {{"/{name}", "{kind}", bytes_{number}, sizeof bytes_{number}}},')
+        add_bytes(lines, f"bytes_{number}", data)
+        more = ""
+        if both:
+            add_bytes(lines, f"gzip_{number}", gzip.compress(data, 9, mtime=0))
+            tag = hashlib.sha256(data).hexdigest()[:16]
+            more = f', gzip_{number}, sizeof gzip_{number}, "\\"{tag}\\""'
+        rows.append(f'    {{"/{name}", "{kind}", bytes_{number}, sizeof bytes_{number}{more}}},')
     lines += [f"const struct {struct} {array}[] = {{", *rows, "    {0},", "};", ""]
     with open(output, "w", encoding="utf-8") as file:
         file.write("\n".join(lines))

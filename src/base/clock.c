@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include <errno.h>
 #include <stdio.h>
 
 static int64_t read_ms(clockid_t id) {
@@ -32,4 +33,17 @@ void clock_format(int64_t wall_ms, char *ret) {
     if (strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &t) == 0)
         date[0] = 0;
     snprintf(ret, CLOCK_TEXT_BYTES, "%s.%03dZ", date, (int)(wall_ms % 1000));
+}
+
+int clock_read(const char *text, int64_t *ret_wall_ms) {
+    struct tm tm = {0};
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    char *end;
+    if (!rest || *rest != '.')
+        return -EINVAL;
+    long ms = strtol(rest + 1, &end, 10);
+    if (end != rest + 4 || strcmp(end, "Z") != 0)
+        return -EINVAL;
+    *ret_wall_ms = (int64_t)timegm(&tm) * 1000 + ms;
+    return 0;
 }

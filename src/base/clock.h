@@ -12,3 +12,5 @@ struct timespec clock_deadline(int64_t wait_ms);
 /* "2026-11-22T08:00:00.123Z"; `ret` holds at least CLOCK_TEXT_BYTES. */
 enum { CLOCK_TEXT_BYTES = 32 };
 void clock_format(int64_t wall_ms, char *ret);
+/* What clock_format() writes. -EINVAL: something else. */
+MUST_CHECK int clock_read(const char *text, int64_t *ret_wall_ms);

@@ -97,11 +97,17 @@ static void make_engines(struct hub *hub) {
     for (size_t i = 0; i < hub->bot_count; i++)
         make_bot(hub, &hub->bots[i], &hub->config->bots[i]);
     make_alerts(hub);
+    hub->monitors = monitors_new(hub_now(hub));
+    hub->incidents = incidents_new();
 }
 
 static void restore(void *context, const struct record *record) {
     struct hub *hub = context;
     alerts_restore(hub->alerts, record, hub_now(hub));
+    day_restore(hub, record);
+    hub_incidents_restore(hub, record);
+    if (record->kind == RECORD_MONITOR)
+        monitors_restore(hub->monitors, record);
     struct hub_bot *bot = record->bot ? hub_bot(hub, record->bot) : NULL;
     if (!bot) /* one that left the config stays on disk, in case it comes back */
         return;
@@ -291,6 +297,9 @@ static void close_handles(struct hub *hub) {
         uv_close(handles[i], NULL);
     keeper_close(hub);
     heartbeat_close(hub);
+    uv_close((uv_handle_t *)&hub->monitor_timer, NULL);
+    uv_close((uv_handle_t *)&hub->look_timer, NULL);
+    hub_events_close(hub);
 }
 
 static void on_server_closed(void *context) {
@@ -308,6 +317,8 @@ static bool is_quiet(const struct hub *hub) {
 
 static void begin_close(struct hub *hub) {
     hub->stopping = true;
+    hub_monitors_save(hub);
+    hub_incidents_save(hub);
     hub->stop_at_ms = clock_ms() + STOP_MS_MAX;
     for (size_t i = 0; i < hub->bot_count; i++)
         gateway_feed(&hub->bots[i], &(struct gateway_event){.on = GATEWAY_ON_CLOSE});
@@ -388,6 +399,8 @@ static void free_all(struct hub *hub) {
     free(hub->keeper.path);
     free(hub->keeper.events_path);
     alerts_free(hub->alerts);
+    monitors_free(hub->monitors);
+    incidents_free(hub->incidents);
     free(hub->ways);
     zone_deinit(&hub->zone);
     buffer_deinit(&hub->health.body);
@@ -417,6 +430,9 @@ int hub_run(struct hub *hub, const struct config *config, const struct hub_optio
     hub->day_due_ms = INT64_MAX;
     day_turn(hub);
     heartbeat_open(hub);
+    hub_monitors_open(hub);
+    hub_incidents_open(hub);
+    hub_events_open(hub);
     buttons_open(hub);
     (void)notify_send("READY=1");
     uv_run(&hub->loop, UV_RUN_DEFAULT);

@@ -16,6 +16,11 @@
  *   hub_metrics.c  /metrics, for Prometheus
  *   hub_process.c  what /proc says of this process
  *   hub_times.c    how long answers took
+ *   hub_monitors.c what bots tell of themselves
+ *   hub_incidents.c  the timeline of what was not well; badges
+ *   hub_events.c   server-sent events
+ *   hub_page.c     the dashboard's files
+ *   hub_files.c    downloads from Telegram
  *   hub_keeper.c   the keeper's control socket: services, restarts
  * Nothing here decides; it asks an engine, carries the commands out in order, and feeds back what
  * came of them. */
@@ -23,6 +28,8 @@
 #include "base/buffer.h"
 #include "engine/alerts.h"
 #include "engine/gateway.h"
+#include "engine/incidents.h"
+#include "engine/monitors.h"
 #include "link/http_client.h"
 #include "link/http_server.h"
 #include "link/line_socket.h"
@@ -38,7 +45,7 @@ struct hub;
 struct hub_options { /* of the command line */
     const char *config, *run;
     int64_t sends_per_second, chat_sends_per_second, group_sends_per_minute; /* -1: the usual */
-    int64_t breaker_open_ms;                                                 /* -1: the usual */
+    int64_t breaker_open_ms, monitor_check_ms;                               /* -1: the usual */
     bool check_online, running;
 };
 struct hub_bot {
@@ -90,7 +97,7 @@ struct keeper { /* hub_keeper.c */
     uv_timer_t retry, retell;
     char *path, *events_path;
     bool connected, known, asking, ask_again, closing;
-    int64_t retry_ms, request_last, status_id, asked_ms;
+    int64_t retry_ms, request_last, status_id, figures_id, asked_ms;
     int64_t last_event; /* all up to it were read, and told if need be */
     int64_t untold;     /* the first one whose alert the disk refused, 0: none */
     size_t telling;     /* alerts on their way to the disk */
@@ -104,6 +111,11 @@ struct heartbeat { /* hub_heartbeat.c */
     int64_t told_ms;        /* clock_ms(); 0: never */
     bool tells_bad, told_bad, no_network;
     char *problem; /* of the last try, or NULL */
+};
+enum { HUB_TOPICS = 2 };
+struct hub_topic { /* of events: as it was told last */
+    struct buffer text;
+    struct http_shared *shared;
 };
 enum { HUB_ROUTES = 7, HUB_TIMES = 9 };
 struct hub_times { /* how long answers of one class of paths took */
@@ -129,6 +141,22 @@ struct hub {
     struct hub_bot *alerts_bot; /* NULL: no way out */
     struct exchange *alerts_flying[ALERT_PRIORITIES];
     struct alerts_way_options *ways; /* beside Telegram */
+    struct monitors *monitors;
+    uv_timer_t monitor_timer; /* runs while there are some */
+    struct {                  /* hub_events.c */
+        struct listener *listeners;
+        size_t count;
+        uv_timer_t timer; /* runs while somebody listens */
+        uv_timer_t soon;  /* something has changed */
+        uint64_t tick;
+        struct hub_topic topics[HUB_TOPICS];
+    } events;
+    struct incidents *incidents;
+    uv_timer_t look_timer;
+    int64_t alive_ms; /* as the disk has it */
+    struct {
+        char service[64], how[200];
+    } last_exit; /* that the keeper told of */
     bool breakers_were_open[ALERTS_WAYS_MAX];
     struct keeper keeper;
     struct heartbeat heartbeat;
@@ -212,6 +240,43 @@ bool webhooks_deliver(const struct hub *hub);    /* one has not answered, or is 
 int64_t webhooks_next_ms(const struct hub *hub); /* hub_now(); INT64_MAX: nothing is due */
 void webhooks_close(struct hub *hub);
 
+/* hub_monitors.c */
+void hub_put_monitor(struct hub *hub, struct http_request *request, const char *rest);
+void hub_post_monitor(struct hub *hub, struct http_request *request, const char *rest);
+void hub_delete_monitor(struct hub *hub, struct http_request *request, const char *rest);
+void hub_get_monitors(struct hub *hub, struct http_request *request, const char *rest);
+struct monitors_health {
+    size_t counts[MONITOR_STATES];
+    size_t ill;
+    bool fatal; /* one is critical that may not be */
+};
+/* Adds the first ill ones as members of a JSON object. */
+void hub_monitors_judge(const struct hub *hub, struct monitors_health *ret, struct buffer *ill);
+void hub_monitors_open(struct hub *hub);
+void hub_monitors_save(struct hub *hub); /* the hub stops */
+
+/* hub_events.c */
+void hub_get_events(struct hub *hub, struct http_request *request, const char *rest);
+void hub_events_figures(struct hub *hub, struct slice result); /* the keeper's, as it came */
+void hub_events_changed(struct hub *hub); /* perhaps: it is looked at in a moment */
+void hub_events_open(struct hub *hub);
+void hub_events_close(struct hub *hub);
+/* hub_page.c */
+bool page_is_wanted(const struct http_request *request); /* by a browser */
+void hub_get_page(struct hub *hub, struct http_request *request, const char *rest);
+
+/* hub_incidents.c */
+void hub_incidents_restore(struct hub *hub, const struct record *record);
+void hub_incidents_open(struct hub *hub);
+void hub_incidents_save(struct hub *hub); /* the hub stops */
+void hub_incidents_look(struct hub *hub);
+/* An event of the keeper, and when it was. */
+void hub_incidents_event(struct hub *hub, const char *service, const char *what, const char *text,
+                         int64_t at_ms);
+void hub_incidents_done(struct hub *hub, const char *kind, const char *name, const char *done);
+void hub_get_incidents(struct hub *hub, struct http_request *request, const char *rest);
+void hub_get_badge(struct hub *hub, struct http_request *request, const char *rest);
+
 /* hub_gateway.c */
 void gateway_feed(struct hub_bot *bot, const struct gateway_event *event);
 void gateway_start_call(struct exchange *exchange);
@@ -252,6 +317,7 @@ void heartbeat_open(struct hub *hub);
 void heartbeat_close(struct hub *hub);
 
 /* hub_day.c */
+void day_restore(struct hub *hub, const struct record *record);
 void day_turn(struct hub *hub); /* at the start, and when hub->day_due_ms has come */
 
 /* hub_buttons.c */
@@ -269,10 +335,16 @@ void hub_get_stats(struct hub *hub, struct http_request *request, const char *re
 
 /* hub_health.c */
 struct slice
-hub_health_body(struct hub *hub);        /* as GET /health shows it; until the next question */
-bool hub_health_is_bad(struct hub *hub); /* "unhealthy" */
-bool hub_services_are_known(const struct hub *hub);            /* the keeper answers */
-bool hub_service_is_ill(const struct keeper_service *service); /* it makes /health worse */
+hub_health_body(struct hub *hub); /* as GET /health shows it; until the next question */
+/* Bots, ways out for alerts, the store, the heartbeat: each as /health judges it. */
+typedef void hub_health_part(void *context, const char *kind, const char *name, const char *level,
+                             const char *problem);
+void hub_health_each(struct hub *hub, hub_health_part *each, void *context);
+const char *hub_health_word(struct hub *hub); /* "healthy", "degraded", "unhealthy" */
+const char *hub_service_level(const struct keeper_service *service); /* "unknown" too */
+bool hub_health_is_bad(struct hub *hub);                             /* "unhealthy" */
+bool hub_services_are_known(const struct hub *hub);                  /* the keeper answers */
+bool hub_service_is_ill(const struct keeper_service *service);       /* it makes /health worse */
 void hub_add_service(const struct keeper_service *service, struct buffer *ret); /* for people */
 void hub_health_changed(struct hub *hub); /* by somebody who may look at once */
 void hub_get_root(struct hub *hub, struct http_request *request, const char *rest);
@@ -301,4 +373,7 @@ int64_t keeper_next_ms(const struct hub *hub); /* hub_now(); INT64_MAX: nobody w
 /* The alert made of this event is on disk, or could not be written. */
 void keeper_told(struct hub *hub, int64_t event, bool kept);
 void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context);
+void keeper_ask_figures(struct hub *hub); /* hub_events_figures() gets them */
+void keeper_stop_service(struct hub *hub, const char *service, hub_answered *answered,
+                         void *context);
 void hub_post_restart(struct hub *hub, struct http_request *request, const char *rest);

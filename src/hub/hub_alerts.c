@@ -283,6 +283,7 @@ void alerts_feed(struct hub *hub, const struct alerts_event *event) {
     alerts_commands_deinit(&commands);
     if (event->on == ALERTS_ON_SENT)
         log_breakers(hub);
+    hub_events_changed(hub);
 }
 
 void hub_alert(struct hub *hub, enum alert_priority priority, const char *type, const char *service,

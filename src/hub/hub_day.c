@@ -7,6 +7,8 @@
 
 enum { LOOK_MS = 3600000 }; /* at least so often: somebody may set the clock */
 
+static const char reported_fact[] = "reported_ms"; /* wall clock: the slot of the last report */
+
 static struct schedule_config daily(int64_t *at_s) {
     return (struct schedule_config){.at_s = at_s, .at_count = 1};
 }
@@ -65,6 +67,24 @@ static void report(struct hub *hub, int64_t slot_ms) {
     hub_alert(hub, ALERT_MEDIUM, "report", NULL, text.data, key);
 }
 
+static void on_noted(void *context, int r) {
+    ((struct hub *)context)->commits--; /* not kept: the worst is the same report once more */
+}
+
+/* The slot is kept: a hub that was away at its minute reports when it is back. */
+static void note_slot(struct hub *hub, int64_t slot_ms) {
+    struct records records = {0};
+    struct trade_record *trade = records_add(&records, RECORD_FACT)->trade;
+    snprintf(trade->fact.name, sizeof trade->fact.name, "%s", reported_fact);
+    trade->fact.value = hub->reported_ms = slot_ms;
+    hub_persist(hub, &records, on_noted, hub);
+}
+
+void day_restore(struct hub *hub, const struct record *record) {
+    if (record->kind == RECORD_FACT && strcmp(record->trade->fact.name, reported_fact) == 0)
+        hub->reported_ms = record->trade->fact.value;
+}
+
 void day_turn(struct hub *hub) {
     struct alerts_config alerts = hub->config->alerts;
     struct schedule_config from = daily(&alerts.mute_from_s), until = daily(&alerts.mute_until_s),
@@ -83,7 +103,8 @@ void day_turn(struct hub *hub) {
         int64_t slot = calendar_newest(&at, &hub->zone, wall_ms);
         if (hub->reported_ms && slot > hub->reported_ms)
             report(hub, slot);
-        hub->reported_ms = slot;
+        if (slot != hub->reported_ms)
+            note_slot(hub, slot);
         int64_t due = calendar_next(&at, &hub->zone, wall_ms);
         next = due < next ? due : next;
     }

@@ -136,12 +136,14 @@ static size_t silences_in_force(const struct hub *hub, int64_t now) {
     return in_force;
 }
 
+static enum level level_of_way(const struct alerts_way_figures *way) {
+    bool fails = way->breaker.state != BREAKER_CLOSED || way->problem[0];
+    return fails ? LEVEL_DEGRADED : way->last_delivered_ms ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
+}
+
 static void add_way(const struct alerts_way_figures *way, int64_t now, struct totals *totals,
                     struct buffer *body) {
-    bool fails = way->breaker.state != BREAKER_CLOSED || way->problem[0];
-    enum level level = fails                    ? LEVEL_DEGRADED
-                       : way->last_delivered_ms ? LEVEL_HEALTHY
-                                                : LEVEL_UNKNOWN;
+    enum level level = level_of_way(way);
     size_t waiting = 0;
     for (size_t p = 0; p < ALERT_PRIORITIES; p++)
         waiting += way->waiting[p];
@@ -160,11 +162,7 @@ static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, stru
     struct alerts_figures f;
     alerts_figures(hub->alerts, now, &f);
     bool wanted = hub->config->alerts.bot != NULL;
-    enum level level = !wanted ? LEVEL_UNKNOWN
-                       : f.ways[0].breaker.state != BREAKER_CLOSED || f.ways[0].problem[0]
-                           ? LEVEL_DEGRADED
-                       : f.ways[0].last_delivered_ms ? LEVEL_HEALTHY
-                                                     : LEVEL_UNKNOWN;
+    enum level level = wanted ? level_of_way(&f.ways[0]) : LEVEL_UNKNOWN;
     /* That no alert had to go out yet says nothing bad. */
     if (level != LEVEL_UNKNOWN)
         worsen(totals, level);
@@ -205,10 +203,14 @@ static void add_alerts(struct hub *hub, int64_t now, struct totals *totals, stru
     buffer_add_text(body, "}}");
 }
 
+static enum level level_of_store(const struct store_figures *f) {
+    return f->last_error ? LEVEL_DEGRADED : f->commits ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
+}
+
 static void add_store(struct hub *hub, struct totals *totals, struct buffer *body) {
     struct store_figures f;
     store_figures(hub->store, &f);
-    enum level level = f.last_error ? LEVEL_DEGRADED : f.commits ? LEVEL_HEALTHY : LEVEL_UNKNOWN;
+    enum level level = level_of_store(&f);
     if (level == LEVEL_DEGRADED)
         worsen(totals, level);
     buffer_print(body,
@@ -233,6 +235,10 @@ static enum level level_of_service(const struct keeper_service *service) {
 bool hub_service_is_ill(const struct keeper_service *service) {
     enum level level = level_of_service(service);
     return level == LEVEL_DEGRADED || level == LEVEL_UNHEALTHY;
+}
+
+const char *hub_service_level(const struct keeper_service *service) {
+    return name_of(level_of_service(service));
 }
 
 bool hub_services_are_known(const struct hub *hub) {
@@ -272,6 +278,32 @@ static void add_services(struct hub *hub, struct totals *totals, struct buffer *
     buffer_add_text(body, "}");
 }
 
+static void add_monitors(struct hub *hub, struct totals *totals, struct buffer *body) {
+    struct monitors_health health;
+    AUTO_BUFFER struct buffer ill = {0};
+    hub_monitors_judge(hub, &health, &ill);
+    size_t looked = health.counts[MONITOR_HEALTHY] + health.ill;
+    enum level level = health.fatal ? LEVEL_UNHEALTHY
+                       : health.ill ? LEVEL_DEGRADED
+                       : looked     ? LEVEL_HEALTHY
+                                    : LEVEL_UNKNOWN;
+    if (level != LEVEL_UNKNOWN)
+        worsen(totals, level);
+    buffer_print(body, "\"monitors\":{\"status\":\"%s\"", name_of(level));
+    for (int i = 0; i < MONITOR_STATES; i++)
+        buffer_print(body, ",\"%s\":%zu", monitor_state_name((enum monitor_state)i),
+                     health.counts[i]);
+    buffer_print(body, ",\"ill\":{%s}}", ill.data ? ill.data : "");
+}
+
+static enum level level_of_heartbeat(const struct hub *hub) {
+    const struct heartbeat *heartbeat = &hub->heartbeat;
+    return !hub->config->heartbeat.url ? LEVEL_UNKNOWN
+           : heartbeat->problem        ? LEVEL_DEGRADED
+           : heartbeat->told_ms        ? LEVEL_HEALTHY
+                                       : LEVEL_UNKNOWN;
+}
+
 /* The network is down when neither Telegram nor the watcher can be reached; one of them alone may
  * be their own fault. */
 static void add_heartbeat(struct hub *hub, struct totals *totals, struct buffer *body) {
@@ -279,10 +311,7 @@ static void add_heartbeat(struct hub *hub, struct totals *totals, struct buffer 
     bool all_down = hub->bot_count > 0;
     for (size_t i = 0; i < hub->bot_count; i++)
         all_down = all_down && hub->bots[i].link_down;
-    enum level level = !hub->config->heartbeat.url ? LEVEL_UNKNOWN
-                       : heartbeat->problem        ? LEVEL_DEGRADED
-                       : heartbeat->told_ms        ? LEVEL_HEALTHY
-                                                   : LEVEL_UNKNOWN;
+    enum level level = level_of_heartbeat(hub);
     if (level != LEVEL_UNKNOWN)
         worsen(totals, level);
     buffer_print(body, "\"heartbeat\":{\"status\":\"%s\",", name_of(level));
@@ -296,6 +325,29 @@ static void add_heartbeat(struct hub *hub, struct totals *totals, struct buffer 
                                                              : "unknown");
 }
 
+void hub_health_each(struct hub *hub, hub_health_part *each, void *context) {
+    int64_t now = hub_now(hub);
+    struct alerts_figures alerts;
+    struct store_figures store;
+    for (size_t i = 0; i < hub->bot_count; i++) {
+        struct gateway_figures f;
+        gateway_figures(hub->bots[i].gateway, &f);
+        each(context, "bot", hub->bots[i].config->name,
+             name_of(level_of_bot(&hub->bots[i], &f, now)), f.problem);
+    }
+    alerts_figures(hub->alerts, now, &alerts);
+    for (size_t i = 0; i < alerts.way_count; i++)
+        if (i > 0 || hub->config->alerts.bot)
+            each(context, "alerts by", i ? alerts.ways[i].name : "telegram",
+                 name_of(level_of_way(&alerts.ways[i])), alerts.ways[i].problem);
+    store_figures(hub->store, &store);
+    each(context, "store", "", name_of(level_of_store(&store)),
+         store.last_error ? record_unkept_why(store.last_error) : "");
+    if (hub->config->heartbeat.url)
+        each(context, "heartbeat", "", name_of(level_of_heartbeat(hub)),
+             hub->heartbeat.problem ? hub->heartbeat.problem : "");
+}
+
 static void build(struct hub *hub) {
     int64_t now = hub_now(hub);
     struct totals totals = {0};
@@ -307,6 +359,8 @@ static void build(struct hub *hub) {
     add_alerts(hub, now, &totals, &parts);
     buffer_add_text(&parts, ",");
     add_store(hub, &totals, &parts);
+    buffer_add_text(&parts, ",");
+    add_monitors(hub, &totals, &parts);
     buffer_add_text(&parts, ",");
     add_heartbeat(hub, &totals, &parts);
     struct buffer *body = &hub->health.body;
@@ -337,6 +391,12 @@ struct slice hub_health_body(struct hub *hub) {
 
 void hub_health_changed(struct hub *hub) {
     hub->health.word = NULL;
+    hub_events_changed(hub);
+}
+
+const char *hub_health_word(struct hub *hub) {
+    refresh(hub);
+    return hub->health.word;
 }
 
 bool hub_health_is_bad(struct hub *hub) {
@@ -352,6 +412,10 @@ void hub_get_health(struct hub *hub, struct http_request *request, const char *r
 
 void hub_get_root(struct hub *hub, struct http_request *request, const char *rest) {
     AUTO_BUFFER struct buffer body = {0};
+    if (page_is_wanted(request)) {
+        hub_get_page(hub, request, "");
+        return;
+    }
     refresh(hub);
     buffer_print(&body, "{\"status\":\"%s\",", hub->health.word);
     add_text(&body, "bot", hub->config->name);

@@ -93,6 +93,9 @@ struct route {
 };
 static const struct route routes[] = {
     {"GET", "/", hub_get_root},
+    {"GET", "/dashboard", hub_get_page},
+    {"GET", "/dashboard/", hub_get_page},
+    {"GET", "/v1/events", hub_get_events},
     {"GET", "/ping", hub_get_ping},
     {"GET", "/health", hub_get_health},
     {"GET", "/metrics", hub_get_metrics},
@@ -107,6 +110,13 @@ static const struct route routes[] = {
     {"POST", "/v1/silences/", hub_post_silences},
     {"DELETE", "/v1/silences/", hub_post_silences},
     {"GET", "/v1/silences", hub_get_silences},
+    {"GET", "/v1/monitors", hub_get_monitors},
+    {"GET", "/v1/monitors/", hub_get_monitors},
+    {"PUT", "/v1/monitors/", hub_put_monitor},
+    {"POST", "/v1/monitors/", hub_post_monitor},
+    {"DELETE", "/v1/monitors/", hub_delete_monitor},
+    {"GET", "/v1/incidents", hub_get_incidents},
+    {"GET", "/v1/badge/", hub_get_badge},
 };
 
 /* NULL: it does not fit. */
@@ -155,8 +165,9 @@ static void route(struct hub *hub, struct http_request *request, const char *pat
         wrong_method(request, allowed);
     else
         hub_problem(request, 404, "Not Found",
-                    "known are /, /ping, /health, /metrics, /restart, /v1/alerts, /v1/silences and "
-                    "/telegram/bot<name>/METHOD",
+                    "known are /, /dashboard, /ping, /health, /metrics, /restart, /v1/alerts, "
+                    "/v1/silences, "
+                    "/v1/monitors, /v1/incidents and /telegram/bot<name>/METHOD",
                     -1);
 }
 

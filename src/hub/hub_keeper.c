@@ -51,6 +51,12 @@ static void ask_status(struct hub *hub) {
     keeper->status_id = ask(hub, "\"do\":\"status\"");
 }
 
+void keeper_ask_figures(struct hub *hub) {
+    struct keeper *keeper = &hub->keeper;
+    if (keeper->connected && !keeper->figures_id)
+        keeper->figures_id = ask(hub, "\"do\":\"figures\"");
+}
+
 /* ---- services ---- */
 
 static void free_services(struct keeper *keeper) {
@@ -98,6 +104,8 @@ static void take_status(struct hub *hub, struct slice result) {
         };
     }
     keeper->known = true;
+    hub_incidents_look(hub);
+    hub_health_changed(hub);
 }
 
 /* ---- events ---- */
@@ -163,7 +171,11 @@ void keeper_told(struct hub *hub, int64_t event, bool kept) {
 static void take_event(struct hub *hub, struct slice event) {
     AUTO_FREE char *what = text_member(event, "what"), *service = text_member(event, "service");
     AUTO_FREE char *said = text_member(event, "text");
-    int64_t number = int_member(event, "number");
+    AUTO_FREE char *time = text_member(event, "time");
+    int64_t number = int_member(event, "number"), at_ms = 0;
+    if (number > hub->keeper.last_event)
+        hub_incidents_event(hub, service, what, said,
+                            clock_read(time, &at_ms) == 0 ? at_ms : hub_now(hub));
     for (size_t i = 0; i < COUNT_OF(tells) && number > hub->keeper.last_event; i++) {
         if (strcmp(what, tells[i].what) != 0)
             continue;
@@ -297,19 +309,29 @@ static void ask_restart(struct hub *hub, struct http_request *request, const cha
     wait->id = ask(hub, question.data);
 }
 
-void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context) {
+static void ask_about(struct hub *hub, const char *verb, const char *service,
+                      hub_answered *answered, void *context) {
     AUTO_BUFFER struct buffer question = {0};
     if (!hub->keeper.connected) {
         answered(hub, context, 503, "the keeper cannot be reached", 0);
         return;
     }
-    buffer_add_text(&question, "\"do\":\"restart\",\"services\":[");
+    buffer_print(&question, "\"do\":\"%s\",\"services\":[", verb);
     json_add_text(&question, slice_of(service));
     buffer_add_text(&question, "]");
     struct restart_wait *wait = add_wait(hub);
     wait->answered = answered;
     wait->context = context;
     wait->id = ask(hub, question.data);
+}
+
+void keeper_restart(struct hub *hub, const char *service, hub_answered *answered, void *context) {
+    ask_about(hub, "restart", service, answered, context);
+}
+
+void keeper_stop_service(struct hub *hub, const char *service, hub_answered *answered,
+                         void *context) {
+    ask_about(hub, "stop", service, answered, context);
 }
 
 void hub_post_restart(struct hub *hub, struct http_request *request, const char *rest) {
@@ -339,11 +361,13 @@ static void on_opened(void *context, struct line_connection *connection) {
     struct keeper *keeper = &hub->keeper;
     keeper->connected = true;
     keeper->asking = keeper->ask_again = false;
+    keeper->figures_id = 0;
     keeper->retry_ms = RETRY_FIRST_MS;
-    ask_status(hub);
+    /* First what was missed, then how it is: an old event does not undo what is so now. */
     AUTO_FREE char *follow = text_format("\"do\":\"events\",\"after\":%lld,\"follow\":true",
                                          (long long)keeper->last_event);
     ask(hub, follow);
+    ask_status(hub);
 }
 
 static void on_line(void *context, struct line_connection *connection, struct slice line) {
@@ -362,6 +386,10 @@ static void on_line(void *context, struct line_connection *connection, struct sl
             keeper->ask_again = false;
             ask_status(hub);
         }
+    } else if (id == keeper->figures_id) {
+        keeper->figures_id = 0;
+        if (slice_is(json_member(line, "ok"), "true"))
+            hub_events_figures(hub, json_member(line, "result"));
     } else {
         (void)take_restart_answer(hub, id, line);
     }

@@ -388,6 +388,19 @@ static void add_heartbeat(const struct hub *hub, struct metrics_text *text) {
         metrics_add(text, "", wall_seconds(clock_ms(), heartbeat->told_ms));
 }
 
+/* Figures that a monitor tells would be a series each; their states are enough to look at them. */
+static void add_monitors(const struct hub *hub, struct metrics_text *text) {
+    struct monitors_health health;
+    AUTO_BUFFER struct buffer labels = {0}, ill = {0};
+    hub_monitors_judge(hub, &health, &ill);
+    metrics_family(text, "holdfast_monitors", "gauge", "Monitors in each state.");
+    for (int i = 0; i < MONITOR_STATES; i++) {
+        buffer_clear(&labels);
+        metrics_label(&labels, "state", monitor_state_name((enum monitor_state)i));
+        metrics_add(text, labels.data, (double)health.counts[i]);
+    }
+}
+
 /* ---- the page ---- */
 
 void hub_get_metrics(struct hub *hub, struct http_request *request, const char *rest) {
@@ -402,6 +415,7 @@ void hub_get_metrics(struct hub *hub, struct http_request *request, const char *
     add_alerts(hub, now, &text);
     add_store(hub, now, &text);
     add_heartbeat(hub, &text);
+    add_monitors(hub, &text);
     times_add_metrics(hub, &text);
     process_add_metrics(hub, &text);
     http_respond(request, &(struct http_response){.status = 200,

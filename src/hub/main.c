@@ -15,6 +15,7 @@ static const char usage[] =
     "  --chat-sends-per-second N    budget of a chat (1; 0: none)\n"
     "  --group-sends-per-minute N   budget of a group (20; 0: none)\n"
     "  --breaker-open DURATION      rest of the way out for alerts after 5 failures (60s)\n"
+    "  --monitor-check DURATION     how often monitors are looked at (30s)\n"
     "  --check-online [--running]   asks Telegram about tokens and chats, prints that, and ends\n";
 
 enum {
@@ -24,6 +25,7 @@ enum {
     OPTION_CHAT,
     OPTION_GROUP,
     OPTION_BREAKER,
+    OPTION_MONITOR,
     OPTION_CHECK,
     OPTION_RUNNING,
     OPTION_HELP
@@ -35,6 +37,7 @@ static const struct option long_options[] = {
     {"chat-sends-per-second", required_argument, NULL, OPTION_CHAT},
     {"group-sends-per-minute", required_argument, NULL, OPTION_GROUP},
     {"breaker-open", required_argument, NULL, OPTION_BREAKER},
+    {"monitor-check", required_argument, NULL, OPTION_MONITOR},
     {"check-online", no_argument, NULL, OPTION_CHECK},
     {"running", no_argument, NULL, OPTION_RUNNING},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -59,7 +62,8 @@ static struct hub_options read_options(int argc, char **argv) {
     struct hub_options options = {.sends_per_second = -1,
                                   .chat_sends_per_second = -1,
                                   .group_sends_per_minute = -1,
-                                  .breaker_open_ms = -1};
+                                  .breaker_open_ms = -1,
+                                  .monitor_check_ms = -1};
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (c == OPTION_CONFIG)
             options.config = optarg;
@@ -73,6 +77,8 @@ static struct hub_options read_options(int argc, char **argv) {
             options.group_sends_per_minute = number(optarg);
         else if (c == OPTION_BREAKER)
             options.breaker_open_ms = duration(optarg);
+        else if (c == OPTION_MONITOR)
+            options.monitor_check_ms = duration(optarg);
         else if (c == OPTION_CHECK)
             options.check_online = true;
         else if (c == OPTION_RUNNING)

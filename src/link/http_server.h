@@ -119,7 +119,13 @@ struct http_stream *http_respond_stream(struct http_request *request,
                                         const struct http_response *answer,
                                         const struct http_stream_options *options);
 void http_stream_add(struct http_stream *stream, struct slice bytes); /* copied */
-size_t http_stream_waiting(const struct http_stream *stream);         /* bytes not yet taken */
+/* The same bytes for many streams, held once. */
+struct http_shared;
+struct http_shared *http_shared_new(struct slice bytes);          /* copied */
+struct http_shared *http_shared_drop(struct http_shared *shared); /* NULL is fine; returns NULL */
+/* Only while nothing waits. The stream holds it for itself. */
+void http_stream_add_shared(struct http_stream *stream, struct http_shared *shared);
+size_t http_stream_waiting(const struct http_stream *stream); /* bytes not yet taken */
 /* What was added still goes out. Not whole: then the connection is cut, so that the client sees
  * that something is missing. */
 void http_stream_end(struct http_stream *stream, bool whole);

@@ -3,19 +3,35 @@
  * the library, which would ask again and again otherwise. */
 #include "link/http_parts.h"
 
+struct http_shared {
+    size_t holders, size;
+    char bytes[];
+};
 struct http_stream {
     struct http_stream *previous, *next; /* of the server */
     struct http_request *request;
     struct http_stream_options options;
     struct buffer bytes;
-    size_t taken; /* of bytes */
-    bool starved; /* suspended */
+    struct http_shared *shared; /* instead of bytes, or NULL */
+    size_t taken;               /* of either */
+    bool starved;               /* suspended */
     bool ended, whole;
 };
 
 static void count(struct http_request *request, size_t waiting) {
     request->server->answers_bytes += waiting - request->answer_bytes;
     request->answer_bytes = waiting;
+}
+
+static struct slice held(const struct http_stream *stream) {
+    return stream->shared ? (struct slice){stream->shared->bytes, stream->shared->size}
+                          : buffer_slice(&stream->bytes);
+}
+
+static void let_go(struct http_stream *stream) {
+    stream->shared = http_shared_drop(stream->shared);
+    buffer_deinit(&stream->bytes);
+    stream->taken = 0;
 }
 
 static ssize_t starve(struct http_stream *stream) {
@@ -35,17 +51,16 @@ static ssize_t on_wanted(void *context, uint64_t position, char *to, size_t size
     if (n == 0)
         return starve(stream);
     n = n < size ? n : size;
-    memcpy(to, stream->bytes.data + stream->taken, n);
+    memcpy(to, held(stream).data + stream->taken, n);
     stream->taken += n;
     if (!request->client->cut)
         deadline_set(request->server, request->client, DEADLINE_ANSWER);
     if (http_stream_waiting(stream) == 0) {
-        buffer_clear(&stream->bytes);
-        stream->taken = 0;
+        let_go(stream);
         if (!stream->ended && stream->options.drained)
             stream->options.drained(stream->options.context);
     }
-    count(request, http_stream_waiting(stream));
+    count(request, stream->bytes.size - (stream->shared ? 0 : stream->taken));
     return (ssize_t)n;
 }
 
@@ -61,19 +76,48 @@ static void feed(struct http_stream *stream) {
 }
 
 size_t http_stream_waiting(const struct http_stream *stream) {
-    return stream->bytes.size - stream->taken;
+    return held(stream).size - stream->taken;
 }
 
 void http_stream_add(struct http_stream *stream, struct slice bytes) {
     must(!stream->ended);
     if (bytes.size == 0)
         return;
-    buffer_drop_front(&stream->bytes, stream->taken);
+    if (stream->shared) { /* what others hold is not added to */
+        struct slice rest = held(stream);
+        buffer_add(&stream->bytes, rest.data + stream->taken, rest.size - stream->taken);
+        stream->shared = http_shared_drop(stream->shared);
+    } else {
+        buffer_drop_front(&stream->bytes, stream->taken);
+    }
     stream->taken = 0;
     buffer_add(&stream->bytes, bytes.data, bytes.size);
     count(stream->request, stream->bytes.size);
     feed(stream);
     answers_make_room(stream->request->server);
+}
+
+struct http_shared *http_shared_new(struct slice bytes) {
+    struct http_shared *shared = memory_new(sizeof *shared + bytes.size);
+    shared->holders = 1;
+    shared->size = bytes.size;
+    memcpy(shared->bytes, bytes.data, bytes.size);
+    return shared;
+}
+
+struct http_shared *http_shared_drop(struct http_shared *shared) {
+    if (shared && --shared->holders == 0)
+        free(shared);
+    return NULL;
+}
+
+/* Held by all, so it counts for none. */
+void http_stream_add_shared(struct http_stream *stream, struct http_shared *shared) {
+    must(!stream->ended && http_stream_waiting(stream) == 0);
+    let_go(stream);
+    stream->shared = shared;
+    shared->holders++;
+    feed(stream);
 }
 
 void http_stream_end(struct http_stream *stream, bool whole) {
@@ -117,7 +161,7 @@ void stream_free(struct http_stream *stream) {
         stream->next;
     if (stream->next)
         stream->next->previous = stream->previous;
-    buffer_deinit(&stream->bytes);
+    let_go(stream);
     free(stream);
 }
 

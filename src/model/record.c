@@ -10,6 +10,8 @@ void record_deinit(struct record *record) {
     if (record->silence)
         silence_deinit(record->silence);
     free(record->silence);
+    monitor_free(record->monitor);
+    incident_free(record->incident);
     if (record->trade && (record->kind == RECORD_OUTBOX || record->kind == RECORD_OUTBOX_DROP))
         outbox_deinit(&record->trade->outbox);
     free(record->trade);

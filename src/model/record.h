@@ -4,6 +4,8 @@
  * rebuild the engines. A record owns its texts. */
 #pragma once
 #include "model/alert.h"
+#include "model/incident.h"
+#include "model/monitor.h"
 #include "model/silence.h"
 #include "model/trade.h"
 
@@ -23,10 +25,14 @@ enum record_kind {
     RECORD_SILENCES_DROP, /* all ended before at_ms are let go */
     RECORD_WEBHOOK,       /* where a consumer wants its updates: body, wire/telegram_webhook.h */
     RECORD_WEBHOOK_DROP,  /* ... nowhere any more */
-    RECORD_SEEN,          /* load only: highest alert id (in id) */
-    RECORD_ALERT_SEEN,    /* load only: one that came a short time ago */
-    RECORD_ALERT_UNACKED, /* load only: one that waits for somebody to acknowledge it */
-    RECORD_ESCALATED,     /* load only: all up to `id` was told by the way alert.way, too */
+    RECORD_MONITOR,       /* `monitor`; replaces the former one of its id */
+    RECORD_MONITOR_DROP,  /* the one whose id is `bot` */
+    RECORD_INCIDENT,      /* `incident`; replaces the former one of its id */
+    RECORD_INCIDENTS_DROP, /* all ended before at_ms are let go */
+    RECORD_SEEN,           /* load only: highest alert id (in id) */
+    RECORD_ALERT_SEEN,     /* load only: one that came a short time ago */
+    RECORD_ALERT_UNACKED,  /* load only: one that waits for somebody to acknowledge it */
+    RECORD_ESCALATED,      /* load only: all up to `id` was told by the way alert.way, too */
     RECORD_ALERTS_WAITING, /* load only: id many of alert.priority by alert.way, at_ms: when the
                               last one came */
     /* The trader's; what they hold stands in `trade`. */
@@ -68,6 +74,8 @@ struct record {
     size_t body_bytes;
     struct alert alert;         /* ALERT, ALERT_CHANGE, ALERT_ACK */
     struct silence *silence;    /* SILENCE, else NULL; owned */
+    struct monitor *monitor;    /* MONITOR, else NULL; owned */
+    struct incident *incident;  /* INCIDENT, else NULL; owned */
     struct trade_record *trade; /* ORDER and later, else NULL; owned */
 };
 void record_deinit(struct record *record);

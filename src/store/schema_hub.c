@@ -40,7 +40,26 @@ static const char *const migrations[] = {
     "CREATE INDEX alerts_open ON alerts(way, priority, created, id, state) WHERE state<2;",
     "CREATE TABLE webhooks(bot TEXT NOT NULL, consumer TEXT NOT NULL, body TEXT NOT NULL,"
     "  PRIMARY KEY(bot, consumer)) WITHOUT ROWID;"
-    "CREATE INDEX alerts_escalated ON alerts(way, origin) WHERE flags & 4;"};
+    "CREATE INDEX alerts_escalated ON alerts(way, origin) WHERE flags & 4;",
+    "CREATE TABLE monitors(id TEXT PRIMARY KEY, service TEXT, url TEXT, advice TEXT,"
+    "  stale_after INTEGER NOT NULL, retry INTEGER NOT NULL, memory_max INTEGER NOT NULL,"
+    "  response_max INTEGER NOT NULL, failures_max INTEGER NOT NULL, attempts_max INTEGER NOT NULL,"
+    "  critical INTEGER NOT NULL, paused INTEGER NOT NULL, on_memory INTEGER NOT NULL,"
+    "  on_disconnected INTEGER NOT NULL, on_stale INTEGER NOT NULL, on_errors INTEGER NOT NULL,"
+    "  on_critical INTEGER NOT NULL, state INTEGER NOT NULL, cause INTEGER NOT NULL,"
+    "  created INTEGER NOT NULL, since INTEGER NOT NULL, beat INTEGER NOT NULL,"
+    "  run INTEGER NOT NULL, retry_at INTEGER NOT NULL, in_row INTEGER NOT NULL,"
+    "  attempts INTEGER NOT NULL, pending INTEGER NOT NULL, last_action INTEGER NOT NULL,"
+    "  memory INTEGER NOT NULL, cpu INTEGER NOT NULL, response INTEGER NOT NULL,"
+    "  connected INTEGER NOT NULL, sync INTEGER NOT NULL, exit_code INTEGER NOT NULL,"
+    "  duration INTEGER NOT NULL, message TEXT, beats INTEGER NOT NULL, failures INTEGER NOT NULL,"
+    "  errors INTEGER NOT NULL, warnings INTEGER NOT NULL, actions INTEGER NOT NULL,"
+    "  recoveries INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE incidents(id INTEGER PRIMARY KEY, subject TEXT NOT NULL, level INTEGER NOT NULL,"
+    "  began INTEGER NOT NULL, ended INTEGER NOT NULL, times INTEGER NOT NULL, cause TEXT,"
+    "  done TEXT, lines TEXT);"
+    "CREATE INDEX incidents_ended ON incidents(ended);"
+    "CREATE TABLE facts(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"};
 enum { FLAG_MAYBE_SENT = 1, FLAG_PLAIN = 2, FLAG_REMINDER = 4 };
 
 enum statement {
@@ -59,6 +78,11 @@ enum statement {
     SILENCES_DROP,
     WEBHOOK,
     WEBHOOK_DROP,
+    MONITOR,
+    MONITOR_DROP,
+    INCIDENT,
+    INCIDENTS_DROP,
+    FACT,
     STATEMENTS
 };
 static const char *const statements[STATEMENTS] = {
@@ -84,6 +108,15 @@ static const char *const statements[STATEMENTS] = {
     [SILENCES_DROP] = "DELETE FROM silences WHERE ends<?1 AND id<(SELECT max(id) FROM silences)",
     [WEBHOOK] = "INSERT OR REPLACE INTO webhooks VALUES(?1,?2,?3)",
     [WEBHOOK_DROP] = "DELETE FROM webhooks WHERE bot=?1 AND consumer=?2",
+    [MONITOR] = "INSERT OR REPLACE INTO monitors VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
+                "?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,"
+                "?34,?35,?36,?37,?38,?39,?40,?41,?42)",
+    [MONITOR_DROP] = "DELETE FROM monitors WHERE id=?1",
+    [INCIDENT] = "INSERT OR REPLACE INTO incidents VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+    /* What began at 0 says since when a subject is known; numbers are not given again. */
+    [INCIDENTS_DROP] = "DELETE FROM incidents WHERE ended>0 AND ended<?1 AND began>0"
+                       " AND id<(SELECT max(id) FROM incidents)",
+    [FACT] = "INSERT OR REPLACE INTO facts VALUES(?1,?2)",
 };
 
 static void bind_alert(sqlite3_stmt *statement, const struct alert *alert) {
@@ -214,8 +247,116 @@ static int apply_webhook(struct sqlite_backend *self, const struct record *recor
     return sqlite_run(self, which);
 }
 
+#define COLUMN(kind, member) SQLITE_COLUMN(kind, struct monitor, member)
+#define ENUM_COLUMN(limit, member) SQLITE_ENUM(limit, struct monitor, member)
+static const struct sqlite_column monitor_columns[] = {
+    COLUMN(OWNED, id),
+    COLUMN(OWNED, wish.service),
+    COLUMN(OWNED, wish.url),
+    COLUMN(OWNED, wish.advice),
+    COLUMN(INT64, wish.stale_ms),
+    COLUMN(INT64, wish.retry_ms),
+    COLUMN(INT64, wish.memory_max),
+    COLUMN(INT64, wish.response_ms_max),
+    COLUMN(UINT32, wish.failures),
+    COLUMN(UINT32, wish.attempts),
+    COLUMN(BOOL, wish.critical),
+    COLUMN(BOOL, wish.paused),
+    ENUM_COLUMN(MONITOR_ACTIONS, wish.actions[MONITOR_MEMORY]),
+    ENUM_COLUMN(MONITOR_ACTIONS, wish.actions[MONITOR_DISCONNECTED]),
+    ENUM_COLUMN(MONITOR_ACTIONS, wish.actions[MONITOR_STALE]),
+    ENUM_COLUMN(MONITOR_ACTIONS, wish.actions[MONITOR_ERRORS]),
+    ENUM_COLUMN(MONITOR_ACTIONS, wish.actions[MONITOR_EMERGENCY]),
+    ENUM_COLUMN(MONITOR_STATES, state),
+    ENUM_COLUMN(MONITOR_CAUSES, cause),
+    COLUMN(INT64, created_ms),
+    COLUMN(INT64, since_ms),
+    COLUMN(INT64, beat_ms),
+    COLUMN(INT64, run_ms),
+    COLUMN(INT64, retry_at_ms),
+    COLUMN(UINT32, consecutive_failures),
+    COLUMN(UINT32, attempts),
+    ENUM_COLUMN(MONITOR_ACTIONS, pending),
+    ENUM_COLUMN(MONITOR_ACTIONS, last_action),
+    COLUMN(INT64, memory_bytes),
+    COLUMN(INT64, cpu_permille),
+    COLUMN(INT64, response_ms),
+    COLUMN(INT64, connected),
+    COLUMN(INT64, sync),
+    COLUMN(INT64, exit_code),
+    COLUMN(INT64, duration_ms),
+    COLUMN(OWNED, message),
+    COLUMN(INT64, beats),
+    COLUMN(INT64, failures),
+    COLUMN(INT64, errors),
+    COLUMN(INT64, warnings),
+    COLUMN(INT64, actions_done),
+    COLUMN(INT64, recoveries),
+};
+_Static_assert(COUNT_OF(monitor_columns) == 42, "the statement has as many places");
+
+static int apply_monitor(struct sqlite_backend *self, const struct record *record) {
+    if (record->kind == RECORD_MONITOR_DROP) {
+        sqlite_bind_text(self->prepared[MONITOR_DROP], 1, record->bot);
+        return sqlite_run(self, MONITOR_DROP);
+    }
+    sqlite_bind_columns(self->prepared[MONITOR], monitor_columns, COUNT_OF(monitor_columns),
+                        record->monitor);
+    return sqlite_run(self, MONITOR);
+}
+
+static int read_monitor(sqlite3_stmt *row, struct record *ret) {
+    ret->monitor = memory_new(sizeof *ret->monitor);
+    return sqlite_read_columns(row, monitor_columns, COUNT_OF(monitor_columns), ret->monitor);
+}
+
+#undef COLUMN
+#define COLUMN(kind, member) SQLITE_COLUMN(kind, struct incident, member)
+static const struct sqlite_column incident_columns[] = {
+    COLUMN(INT64, id),
+    COLUMN(OWNED, subject),
+    SQLITE_ENUM(INCIDENT_LEVELS, struct incident, level),
+    COLUMN(INT64, began_ms),
+    COLUMN(INT64, ended_ms),
+    COLUMN(INT64, times),
+    COLUMN(OWNED, cause),
+    COLUMN(OWNED, done),
+    COLUMN(OWNED, lines),
+};
+
+static int apply_incident(struct sqlite_backend *self, const struct record *record) {
+    if (record->kind == RECORD_INCIDENTS_DROP) {
+        sqlite3_bind_int64(self->prepared[INCIDENTS_DROP], 1, record->at_ms);
+        return sqlite_run(self, INCIDENTS_DROP);
+    }
+    sqlite_bind_columns(self->prepared[INCIDENT], incident_columns, COUNT_OF(incident_columns),
+                        record->incident);
+    return sqlite_run(self, INCIDENT);
+}
+
+static int read_incident(sqlite3_stmt *row, struct record *ret) {
+    ret->incident = memory_new(sizeof *ret->incident);
+    return sqlite_read_columns(row, incident_columns, COUNT_OF(incident_columns), ret->incident);
+}
+
+static int apply_fact(struct sqlite_backend *self, const struct record *record) {
+    sqlite_bind_text(self->prepared[FACT], 1, record->trade->fact.name);
+    sqlite3_bind_int64(self->prepared[FACT], 2, record->trade->fact.value);
+    return sqlite_run(self, FACT);
+}
+
+static int read_fact(sqlite3_stmt *row, struct record *ret) {
+    ret->trade = memory_new(sizeof *ret->trade);
+    ret->trade->fact.value = sqlite3_column_int64(row, 1);
+    const char *name = (const char *)sqlite3_column_text(row, 0);
+    if (!name || strlen(name) >= sizeof ret->trade->fact.name)
+        return -EBADMSG;
+    memcpy(ret->trade->fact.name, name, strlen(name) + 1);
+    return 0;
+}
+
 static int apply(struct sqlite_backend *self, const struct record *record) {
-    must(record->kind < RECORD_SEEN); /* RECORD_SEEN is only read */
+    must(record->kind < RECORD_SEEN || record->kind == RECORD_FACT); /* SEEN is only read */
     switch (record->kind) {
     case RECORD_BOT:
         return apply_bot(self, record);
@@ -243,6 +384,14 @@ static int apply(struct sqlite_backend *self, const struct record *record) {
     case RECORD_WEBHOOK:
     case RECORD_WEBHOOK_DROP:
         return apply_webhook(self, record);
+    case RECORD_MONITOR:
+    case RECORD_MONITOR_DROP:
+        return apply_monitor(self, record);
+    case RECORD_INCIDENT:
+    case RECORD_INCIDENTS_DROP:
+        return apply_incident(self, record);
+    case RECORD_FACT:
+        return apply_fact(self, record);
     default:
         break;
     }
@@ -423,7 +572,15 @@ static const struct sqlite_load loads[] = {
     {RECORD_BOT, "SELECT * FROM bots", read_bot},
     {RECORD_CONSUMER, "SELECT * FROM consumers ORDER BY bot, slot", read_consumer},
     {RECORD_UPDATE, "SELECT * FROM updates ORDER BY bot, seq", read_update},
+    {RECORD_FACT, "SELECT * FROM facts", read_fact},
     {RECORD_WEBHOOK, "SELECT * FROM webhooks", read_webhook},
+    {RECORD_MONITOR, "SELECT * FROM monitors ORDER BY id", read_monitor},
+    /* 32 days of them, and since when each subject is known. */
+    {RECORD_INCIDENT,
+     "SELECT * FROM incidents WHERE ended=0 OR began=0 OR ended>"
+     "(SELECT max(ended) FROM incidents)-2764800000 OR id=(SELECT max(id) FROM incidents)"
+     " ORDER BY id",
+     read_incident},
     {RECORD_CHAT, "SELECT * FROM chats", read_chat},
     {RECORD_SILENCE, "SELECT * FROM silences ORDER BY id", read_silence},
     {RECORD_SEEN, "SELECT coalesce(max(id), 0) FROM alerts", read_seen},

@@ -40,21 +40,10 @@ static const char *const migrations[] = {
 
 /* --- columns ------------------------------------------------------------------------------ */
 
-enum column_kind { INT64, UINT32, BOOL, ENUM, TEXT, OWNED, DECIMAL }; /* TEXT: char[]; OWNED: * */
-struct column {
-    enum column_kind kind;
-    int limit; /* ENUM: below it */
-    size_t offset, size;
-};
-#define COLUMN(kind, member)                                                                       \
-    {                                                                                              \
-        kind, 0, offsetof(struct trade_record, member),                                            \
-            sizeof(((struct trade_record *)NULL)->member)                                          \
-    }
-#define ENUM_COLUMN(limit, member)                                                                 \
-    { ENUM, limit, offsetof(struct trade_record, member), sizeof(int) }
+#define COLUMN(kind, member) SQLITE_COLUMN(kind, struct trade_record, member)
+#define ENUM_COLUMN(limit, member) SQLITE_ENUM(limit, struct trade_record, member)
 
-static const struct column order_columns[] = {
+static const struct sqlite_column order_columns[] = {
     COLUMN(INT64, order.id),
     COLUMN(TEXT, order.link_id),
     COLUMN(TEXT, order.exchange_id),
@@ -79,7 +68,7 @@ static const struct column order_columns[] = {
     COLUMN(INT64, order.cause),
     COLUMN(TEXT, order.reason),
 };
-static const struct column fill_columns[] = {
+static const struct sqlite_column fill_columns[] = {
     COLUMN(TEXT, fill.exec_id),
     COLUMN(TEXT, fill.exchange_id),
     COLUMN(TEXT, fill.link_id),
@@ -92,7 +81,7 @@ static const struct column fill_columns[] = {
     ENUM_COLUMN(FILL_SOURCES, fill.source),
     COLUMN(INT64, fill.at_ms),
 };
-static const struct column position_columns[] = {
+static const struct sqlite_column position_columns[] = {
     COLUMN(TEXT, position.symbol),
     ENUM_COLUMN(POSITION_PHASES, position.phase),
     ENUM_COLUMN(SIDE_SELL + 1, position.side),
@@ -117,7 +106,7 @@ static const struct column position_columns[] = {
     COLUMN(DECIMAL, position.fees),
     ENUM_COLUMN(FILL_SOURCES, position.closed_by),
 };
-static const struct column dialog_columns[] = {
+static const struct sqlite_column dialog_columns[] = {
     COLUMN(INT64, dialog.id),
     COLUMN(INT64, dialog.user),
     COLUMN(INT64, dialog.chat),
@@ -131,7 +120,7 @@ static const struct column dialog_columns[] = {
     COLUMN(DECIMAL, dialog.risk),
     COLUMN(INT64, dialog.deadline_ms),
 };
-static const struct column outbox_columns[] = {
+static const struct sqlite_column outbox_columns[] = {
     COLUMN(INT64, outbox.id),
     ENUM_COLUMN(OUTBOX_SAY + 1, outbox.kind),
     ENUM_COLUMN(ALERT_PRIORITIES, outbox.priority),
@@ -141,7 +130,8 @@ static const struct column outbox_columns[] = {
     COLUMN(OWNED, outbox.markup),
     COLUMN(INT64, outbox.created_ms),
 };
-static const struct column fact_columns[] = {COLUMN(TEXT, fact.name), COLUMN(INT64, fact.value)};
+static const struct sqlite_column fact_columns[] = {COLUMN(TEXT, fact.name),
+                                                    COLUMN(INT64, fact.value)};
 
 /* --- kinds of records ---------------------------------------------------------------------- */
 
@@ -172,7 +162,7 @@ static const char *const statements[STATEMENTS] = {
 
 struct kind {
     enum statement statement;
-    const struct column *columns;
+    const struct sqlite_column *columns;
     int count; /* a drop has the first column, its key, alone */
 };
 #define KIND(statement, columns)                                                                   \
@@ -190,93 +180,20 @@ static const struct kind kinds[RECORD_KINDS] = {
 
 /* --- writing ------------------------------------------------------------------------------ */
 
-static void bind(sqlite3_stmt *statement, int place, const struct column *column,
-                 const void *value) {
-    char text[DECIMAL_TEXT_BYTES];
-    switch (column->kind) {
-    case INT64:
-        sqlite3_bind_int64(statement, place, *(const int64_t *)value);
-        return;
-    case UINT32:
-        sqlite3_bind_int64(statement, place, *(const uint32_t *)value);
-        return;
-    case ENUM:
-        sqlite3_bind_int(statement, place, *(const int *)value);
-        return;
-    case BOOL:
-        sqlite3_bind_int(statement, place, *(const bool *)value);
-        return;
-    case TEXT:
-        sqlite_bind_text(statement, place, value);
-        return;
-    case OWNED:
-        sqlite_bind_text(statement, place, *(char *const *)value);
-        return;
-    case DECIMAL:
-        decimal_print(*(const struct decimal *)value, text);
-        sqlite3_bind_text(statement, place, text, -1, SQLITE_TRANSIENT);
-        return;
-    }
-}
-
 static int apply(struct sqlite_backend *self, const struct record *record) {
     must(record->kind >= RECORD_ORDER && record->kind < RECORD_KINDS);
     const struct kind *kind = &kinds[record->kind];
-    for (int i = 0; i < kind->count; i++)
-        bind(self->prepared[kind->statement], i + 1, &kind->columns[i],
-             (const char *)record->trade + kind->columns[i].offset);
+    sqlite_bind_columns(self->prepared[kind->statement], kind->columns, kind->count, record->trade);
     return sqlite_run(self, kind->statement);
 }
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-static bool read_text(sqlite3_stmt *row, int place, char *ret, size_t size) {
-    const char *text = (const char *)sqlite3_column_text(row, place);
-    size_t length = text ? strlen(text) : size;
-    if (length >= size)
-        return false;
-    memcpy(ret, text, length + 1);
-    return true;
-}
-
-static bool read_decimal(sqlite3_stmt *row, int place, struct decimal *ret) {
-    return decimal_read(slice_of((const char *)sqlite3_column_text(row, place)), ret) == 0;
-}
-
-static bool read_column(sqlite3_stmt *row, int place, const struct column *column, void *ret) {
-    int64_t number = sqlite3_column_int64(row, place);
-    switch (column->kind) {
-    case INT64:
-        *(int64_t *)ret = number;
-        return true;
-    case UINT32:
-        *(uint32_t *)ret = (uint32_t)number;
-        return number >= 0 && number <= UINT32_MAX;
-    case ENUM:
-        *(int *)ret = (int)number;
-        return number >= 0 && number < column->limit;
-    case BOOL:
-        *(bool *)ret = number != 0;
-        return true;
-    case TEXT:
-        return read_text(row, place, ret, column->size);
-    case OWNED:
-        *(char **)ret = sqlite_text(row, place);
-        return true;
-    case DECIMAL:
-        return read_decimal(row, place, ret);
-    }
-    return false;
-}
-
 /* A size or a state that cannot be read must not become zero: without it there is no start. */
 static int read_trade(sqlite3_stmt *row, struct record *ret) {
     const struct kind *kind = &kinds[ret->kind];
     ret->trade = memory_new(sizeof *ret->trade);
-    for (int i = 0; i < kind->count; i++)
-        if (!read_column(row, i, &kind->columns[i], (char *)ret->trade + kind->columns[i].offset))
-            return -EBADMSG;
-    return 0;
+    return sqlite_read_columns(row, kind->columns, kind->count, ret->trade);
 }
 
 /* Facts first: they say how the rest is meant. What ended long ago stays in the file only. */

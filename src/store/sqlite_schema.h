@@ -5,7 +5,7 @@
 #include "store/backend.h"
 #include <sqlite3.h>
 
-enum { SQLITE_STATEMENTS_MAX = 16 };
+enum { SQLITE_STATEMENTS_MAX = 24 };
 
 struct sqlite_backend;
 struct sqlite_load {
@@ -42,3 +42,21 @@ MUST_CHECK int sqlite_run(struct sqlite_backend *self, unsigned which);
 /* NULL is NULL. The text must stay until sqlite_run(). */
 void sqlite_bind_text(sqlite3_stmt *statement, int place, const char *text);
 char *sqlite_text(sqlite3_stmt *row, int column); /* a copy; NULL is NULL */
+
+/* A member of a struct as a column: TEXT is char[], OWNED is char *, ENUM is below `limit`. */
+enum sqlite_column_kind { INT64, UINT32, BOOL, ENUM, TEXT, OWNED, DECIMAL };
+struct sqlite_column {
+    enum sqlite_column_kind kind;
+    int limit;
+    size_t offset, size;
+};
+#define SQLITE_COLUMN(kind, type, member)                                                          \
+    { kind, 0, offsetof(type, member), sizeof(((type *)NULL)->member) }
+#define SQLITE_ENUM(limit, type, member)                                                           \
+    { ENUM, limit, offsetof(type, member), sizeof(int) }
+/* The columns are places 1 to `count` of the statement, 0 to count - 1 of the row. */
+void sqlite_bind_columns(sqlite3_stmt *statement, const struct sqlite_column *columns, int count,
+                         const void *object);
+/* -EBADMSG: a value that the member cannot have. */
+MUST_CHECK int sqlite_read_columns(sqlite3_stmt *row, const struct sqlite_column *columns,
+                                   int count, void *object);

@@ -167,7 +167,11 @@ class Fuzz(BadCase):
         return r.choice((b"/", b"/ping", b"/health", b"/v1/alerts", b"/v1/alerts/1", b"/v1/alerts/ack",
                          b"/v1/alerts/1/ack", b"/v1/alerts/9/replay", b"/v1/alerts/breaker",
                          b"/v1/alerts?state=x&limit=-1", b"/v1/alerts/stats?by=type&for=1h",
-                         b"/v1/silences", b"/v1/silences/1/end", b"/restart/x",
+                         b"/v1/silences", b"/v1/silences/1/end", b"/restart/x", b"/dashboard",
+                         b"/dashboard/dashboard.js", b"/v1/monitors", b"/v1/monitors/m",
+                         b"/v1/monitors/m/beat", b"/v1/monitors/m/beat/3", b"/v1/monitors/m/pause",
+                         b"/v1/monitors/%00", b"/v1/monitors//beat/beat", b"/v1/incidents?limit=5",
+                         b"/v1/incidents?subject=%ff&before=1", b"/v1/badge/bot/main.svg", b"/v1/badge/.svg",
                          b"/telegram/botmain/getMe", b"/telegram/botmain/sendMessage",
                          b"/telegram/botmain/getUpdates?timeout=0", b"/telegram/botmain/setWebhook",
                          b"/telegram/botmain/deleteWebhook", b"/telegram/bot%00/x", b"/%ff%fe",
@@ -301,6 +305,25 @@ class Fuzz(BadCase):
                     self.problem(answer, 409)  # a good request: nobody waits for it
                     continue
                 self.problem(answer, 413 if len(body) > 65536 and "silences" in path else 400)
+        monitor = self.url("hub", "/v1/monitors/m")
+        for method, url, names in (
+                ("PUT", monitor, ("service", "url", "advice", "stale_after", "retry", "memory_max", "response_ms_max",
+                                  "failures", "attempts", "critical", "paused", "actions")),
+                ("POST", monitor + "/beat", ("status", "exit", "errors", "warnings", "response_ms", "memory",
+                                             "connected", "sync", "message", "cpu"))):
+            for name in names:
+                for value in self.WRONG:
+                    fits = (value is True and name in ("critical", "paused", "connected", "sync"),
+                            value == 0 and value is not False and name in (
+                                "memory_max", "response_ms_max", "attempts", "exit", "errors", "warnings",
+                                "response_ms", "memory", "cpu"),
+                            value == {} and name == "actions")
+                    if not any(fits):
+                        answer = harness.http(method, url, {name: value}, BEARER)
+                        self.assertIn(f'"{name}"' if value != {"a": "b"} or name != "actions" else "actions",
+                                      self.problem(answer, 400), (name, value))
+            for body in (b"{", b"null", b"7", b'"x"', b"{}x", b"\xff", b"[" * 60000, b'{"a":' * 12000):
+                self.problem(harness.http(method, url, body, BEARER), 400)
         for name in ("offset", "limit", "timeout", "allowed_updates", "drop_pending_updates", "url"):
             for value in self.WRONG:
                 for method in ("getUpdates", "deleteWebhook", "setWebhook"):

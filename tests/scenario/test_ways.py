@@ -365,6 +365,22 @@ class Rules(WayCase):
         self.assertIn(at.strftime("Daily report, %Y-%m-%d"), text)
         self.assertIn("bot main: 0 updates", text)
 
+    def test_a_report_whose_minute_was_slept_over_comes_late_and_once(self):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        at = (now + datetime.timedelta(seconds=4)).strftime("%H:%M:%S")
+        reports = lambda: [text for text in self.bot_texts() if "Daily report" in text]
+        _, hub = self.open(report=at)
+        self.wait("its start is on disk", lambda: self.get(self.url("hub", "/health")).json["store"]["commits"])
+        hub.kill()
+        time.sleep(5)
+        self.assertEqual(reports(), [])
+        hub = self.again(report=at)
+        self.wait("it comes late", reports)
+        hub.stop()
+        self.again(report=at)
+        time.sleep(1)
+        self.assertEqual(len(reports()), 1)
+
 
 if __name__ == "__main__":
     unittest.main()
