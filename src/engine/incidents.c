@@ -245,6 +245,15 @@ const struct incident *incidents_see(struct incidents *incidents, const char *na
                    now, ret);
 }
 
+void incidents_gone(struct incidents *incidents, const char *name, int64_t now,
+                    struct records *ret) {
+    struct subject *subject = subject_of(incidents, name);
+    if (!subject)
+        return;
+    end(incidents, &subject->open, now, ret);
+    end(incidents, &subject->grey, now, ret);
+}
+
 void incidents_note(struct incidents *incidents, const char *name, const char *done, int64_t now,
                     struct records *ret) {
     struct subject *subject = subject_of(incidents, name);

@@ -34,6 +34,10 @@ void incidents_note(struct incidents *incidents, const char *subject, const char
 void incidents_lines(struct incidents *incidents, int64_t id, const char *lines,
                      struct records *ret);
 
+/* Ends what is open, or unknown, of a subject that is no longer there. */
+void incidents_gone(struct incidents *incidents, const char *subject, int64_t now,
+                    struct records *ret);
+
 /* Incidents for people, the newest first; `before`: an id, 0: from the newest. */
 typedef void incidents_each(void *context, const struct incident *incident);
 void incidents_list(const struct incidents *incidents, const char *subject, int64_t before,

@@ -188,6 +188,19 @@ static void test_unknown(void **state) {
     close_it(&f);
 }
 
+static void test_gone(void **state) {
+    struct fixture f;
+    open_at(&f, T0);
+    see(&f, SEEN_DOWN, "x");
+    see(&f, SEEN_UNKNOWN, NULL);
+    f.now += HOUR;
+    incidents_gone(f.incidents, "service bot", f.now, &f.records);
+    incidents_gone(f.incidents, "service nobody", f.now, &f.records);
+    assert_false(incidents_is_open(f.incidents, "service bot"));
+    assert_int_equal(newest(&f)->ended_ms, f.now);
+    close_it(&f);
+}
+
 static void test_a_year_is_let_go(void **state) {
     struct fixture f;
     open_at(&f, T0);
@@ -222,6 +235,7 @@ int main(void) {
         cmocka_unit_test(test_uptime_and_beats),
         cmocka_unit_test(test_away),
         cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_gone),
         cmocka_unit_test(test_a_year_is_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

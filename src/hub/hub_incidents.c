@@ -226,6 +226,28 @@ static void see_part(void *context, const char *kind, const char *name, const ch
     see(hub, kind, name, seen_of(level), problem, hub_now(hub));
 }
 
+/* A service or a bot may leave the config, a monitor may be deleted. */
+static bool is_there(struct hub *hub, const char *subject) {
+    enum monitor_state state;
+    if (strncmp(subject, "service ", 8) == 0)
+        return config_service(hub->config, subject + 8) != NULL;
+    if (strncmp(subject, "bot ", 4) == 0)
+        return hub_bot(hub, subject + 4) != NULL;
+    if (strncmp(subject, "monitor ", 8) == 0)
+        return monitors_find(hub->monitors, subject + 8, hub_now(hub), &state) != NULL;
+    return true;
+}
+
+static void look_who_is_gone(struct hub *hub, int64_t now) {
+    struct records records = {0};
+    for (size_t i = 0; i < incidents_subject_count(hub->incidents); i++) {
+        const char *subject = incidents_subject(hub->incidents, i);
+        if (incidents_is_open(hub->incidents, subject) && !is_there(hub, subject))
+            incidents_gone(hub->incidents, subject, now, &records);
+    }
+    keep(hub, &records);
+}
+
 void hub_incidents_look(struct hub *hub) {
     int64_t now = hub_now(hub);
     if (hub->draining)
@@ -233,6 +255,7 @@ void hub_incidents_look(struct hub *hub) {
     look_at_services(hub, now);
     look_at_monitors(hub, now);
     hub_health_each(hub, see_part, hub);
+    look_who_is_gone(hub, now);
     if (now - hub->alive_ms >= ALIVE_MS)
         note_alive(hub, now);
 }
@@ -363,7 +386,8 @@ void hub_get_incidents(struct hub *hub, struct http_request *request, const char
     bool any = false;
     for (size_t i = 0; i < incidents_subject_count(hub->incidents); i++) {
         const char *name = incidents_subject(hub->incidents, i);
-        if (strcmp(name, "*") == 0 || (subject && strcmp(subject, name) != 0))
+        if (strcmp(name, "*") == 0 || !is_there(hub, name) ||
+            (subject && strcmp(subject, name) != 0))
             continue;
         buffer_add_text(&body, any ? "," : "");
         add_uptime(hub, name, &body);

@@ -9,7 +9,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { BODY_BYTES_MAX = 65536, POST_MS_MAX = 10000, ILL_SHOWN_MAX = 20 };
+enum {
+    BODY_BYTES_MAX = 65536,
+    POST_MS_MAX = 4000 /* below what a stop waits for */,
+    ILL_SHOWN_MAX = 20
+};
 
 /* ---- the disk ---- */
 

@@ -132,6 +132,11 @@ class Others(IncidentCase):
         xml.dom.minidom.parseString(badge.body)
         harness.http("POST", url + "/beat", {}, headers=bearer)
         self.wait("it is over", lambda: self.incidents("monitor %3Cb%3Efeed")[0]["ended"])
+        harness.http("POST", self.url("hub", "/v1/monitors/gone/beat/critical"), headers=bearer)
+        self.wait_incident("monitor gone", ended=None)
+        self.assertEqual(harness.http("DELETE", self.url("hub", "/v1/monitors/gone"), headers=bearer).status, 204)
+        self.wait("it is over with its monitor", lambda: self.incidents("monitor gone")[0]["ended"])
+        self.assertNotIn("monitor gone", self.timeline()["uptime"])
 
     def test_the_time_without_a_hub_is_grey(self):
         _, hub = self.start_both()
