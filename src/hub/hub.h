@@ -270,6 +270,7 @@ void hub_incidents_restore(struct hub *hub, const struct record *record);
 void hub_incidents_open(struct hub *hub);
 void hub_incidents_save(struct hub *hub); /* the hub stops */
 void hub_incidents_look(struct hub *hub);
+void hub_incidents_changed(struct hub *hub); /* perhaps: it looks in a moment */
 /* An event of the keeper, and when it was. */
 void hub_incidents_event(struct hub *hub, const char *service, const char *what, const char *text,
                          int64_t at_ms);

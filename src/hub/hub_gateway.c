@@ -334,6 +334,7 @@ static void log_problem(struct hub_bot *bot) {
     const char *problem = gateway_problem(bot->gateway);
     if (strcmp(problem, bot->problem ? bot->problem : "") == 0)
         return;
+    hub_health_changed(bot->hub);
     if (problem[0])
         log_warning("gateway %s: %s", bot->config->name, problem);
     else

@@ -392,6 +392,7 @@ struct slice hub_health_body(struct hub *hub) {
 void hub_health_changed(struct hub *hub) {
     hub->health.word = NULL;
     hub_events_changed(hub);
+    hub_incidents_changed(hub);
 }
 
 const char *hub_health_word(struct hub *hub) {

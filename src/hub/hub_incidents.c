@@ -14,6 +14,7 @@
 
 enum {
     LOOK_MS = 5000,
+    SOON_MS = 200,
     ALIVE_MS = 60000,
     LINES_BYTES = 1500,
     SHOWN_USUAL = 50,
@@ -262,6 +263,12 @@ void hub_incidents_look(struct hub *hub) {
 
 static void on_look(uv_timer_t *timer) {
     hub_incidents_look(timer->data);
+}
+
+void hub_incidents_changed(struct hub *hub) {
+    uv_timer_t *timer = &hub->look_timer;
+    if (timer->data && !hub->stopping && uv_timer_get_due_in(timer) > SOON_MS)
+        uv_timer_start(timer, on_look, SOON_MS, LOOK_MS);
 }
 
 void hub_incidents_restore(struct hub *hub, const struct record *record) {
