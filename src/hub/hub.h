@@ -195,6 +195,8 @@ void hub_persist(struct hub *hub, struct records *records, store_done *done, voi
 void hub_on_request(void *context, struct http_request *request);
 void hub_on_refuse(void *context, struct http_request *request); /* the hub is shutting down */
 bool hub_takes_files(void *context, const struct http_request *request); /* for its spool */
+/* Has the token, or none is configured and only this machine asks. Answers nothing. */
+bool hub_is_trusted(const struct hub *hub, const struct http_request *request);
 bool hub_may_change(struct hub *hub, struct http_request *request); /* false: it was answered */
 void hub_problem(struct http_request *request, int status, const char *title, const char *detail,
                  int64_t retry_after_s);

@@ -49,10 +49,19 @@ static bool is_loopback(const struct hub *hub) {
            strcmp(hub->config->http.host, "::1") == 0;
 }
 
+static bool has_token(const struct hub *hub, const struct http_request *request) {
+    const char *given = http_request_header(request, "Authorization");
+    return given && strncasecmp(given, "Bearer ", 7) == 0 &&
+           text_equal_secret(slice_of(given + 7), secret_slice(&hub->config->http.token));
+}
+
+bool hub_is_trusted(const struct hub *hub, const struct http_request *request) {
+    return secret_is_set(&hub->config->http.token) ? has_token(hub, request) : is_loopback(hub);
+}
+
 /* The right token always passes, so that nobody locks the owner out; wrong ones are counted, and
  * past a handful a minute they are no longer told why. */
 bool hub_may_change(struct hub *hub, struct http_request *request) {
-    const char *given = http_request_header(request, "Authorization");
     if (!secret_is_set(&hub->config->http.token)) {
         if (is_loopback(hub))
             return true;
@@ -62,8 +71,7 @@ bool hub_may_change(struct hub *hub, struct http_request *request) {
                     -1);
         return false;
     }
-    if (given && strncasecmp(given, "Bearer ", 7) == 0 &&
-        text_equal_secret(slice_of(given + 7), secret_slice(&hub->config->http.token)))
+    if (has_token(hub, request))
         return true;
     int64_t wait_ms = quota_wait_ms(&hub->wrong_tokens, &wrong_token_rate, hub_now(hub), 0);
     if (wait_ms > 0) {

@@ -325,6 +325,7 @@ struct list {
     struct buffer *body;
     int64_t now;
     bool any;
+    bool trusted; /* what a service prints may be private: its lines are for who has the token */
 };
 
 static void add_incident(void *context, const struct incident *incident) {
@@ -341,7 +342,7 @@ static void add_incident(void *context, const struct incident *incident) {
                  (long long)((until - incident->began_ms) / 1000),
                  (long long)((until - incident->began_ms) % 1000), (long long)incident->times);
     add_done(body, incident->done);
-    add_text(body, "last_lines", incident->lines);
+    add_text(body, "last_lines", list->trusted ? incident->lines : NULL);
     buffer_add_text(body, "}");
     list->any = true;
 }
@@ -386,7 +387,7 @@ void hub_get_incidents(struct hub *hub, struct http_request *request, const char
                     "limit is a number from 1 to 500, before the id of an incident", -1);
         return;
     }
-    struct list list = {&body, hub_now(hub), false};
+    struct list list = {&body, hub_now(hub), false, hub_is_trusted(hub, request)};
     buffer_add_text(&body, "{\"incidents\":[");
     incidents_list(hub->incidents, subject, before, (size_t)limit, add_incident, &list);
     buffer_add_text(&body, "],\"uptime\":{");

@@ -385,9 +385,14 @@ static void add_ill(const struct monitor *monitor, enum monitor_state state, boo
                     struct buffer *ret) {
     buffer_add_text(ret, first ? "" : ",");
     json_add_text(ret, slice_of(monitor->id));
-    buffer_print(ret, ":{\"status\":\"%s\",\"cause\":\"%s\",\"critical\":%s}",
+    buffer_print(ret, ":{\"status\":\"%s\",\"cause\":\"%s\",\"critical\":%s",
                  monitor_state_name(state), monitor_cause_name(monitor->cause),
                  monitor->wish.critical ? "true" : "false");
+    if (monitor->message) {
+        buffer_add_text(ret, ",\"message\":");
+        json_add_text(ret, slice_of(monitor->message));
+    }
+    buffer_add_text(ret, "}");
 }
 
 void hub_monitors_judge(const struct hub *hub, struct monitors_health *ret, struct buffer *ill) {

@@ -136,7 +136,7 @@ function wrongThings() {
   for (const [id, monitor] of Object.entries(state.monitors.ill))
     if (monitor.status !== "warning")
       things.push({ level: monitor.status === "critical" ? "unhealthy" : "degraded", title: `${id}: ${say(`monitor_${monitor.status}`)}`,
-                    why: openIncident(`monitor ${id}`)?.cause ?? monitor.cause, key: `monitor ${id}`, buttons: [] });
+                    why: [monitor.cause, monitor.message].filter(Boolean).join(": "), key: `monitor ${id}`, buttons: [] });
   return things.sort((a, b) => (b.level === "unhealthy") - (a.level === "unhealthy"));
 }
 
@@ -343,7 +343,8 @@ function draw() {
 }
 
 async function readJson(path) {
-  const answer = await fetch(path);
+  const token = sessionStorage.getItem("token"); // with it the last lines of services are shown, too
+  const answer = await fetch(path, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
   return answer.ok ? answer.json() : null;
 }
 
