@@ -392,7 +392,8 @@ static void test_migration(void **state) {
                                   "ALTER TABLE alerts DROP COLUMN way;"
                                   "ALTER TABLE alerts DROP COLUMN origin;"
                                   "CREATE INDEX alerts_by_state ON alerts(state, id);"
-                                  "DROP TABLE webhooks;"
+                                  "DROP TABLE webhooks; DROP TABLE monitors; DROP TABLE facts;"
+                                  "DROP TABLE incidents;"
                                   "INSERT INTO consumers VALUES('main','bot',3,41,1,5,1000);"
                                   "PRAGMA user_version=1",
                                   NULL, NULL, NULL),

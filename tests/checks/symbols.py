@@ -17,6 +17,7 @@ LIBC = {
     "strncasecmp", "strncmp", "strndup", "strnlen", "strpbrk", "strrchr", "strspn", "strstr",
     "strcasestr", "stpcpy", "strerror",
     "strtod", "strtol", "strtoll", "strtoul", "strtoull", "bsearch", "qsort", "qsort_r",
+    "tdelete", "tdestroy", "tfind", "tsearch",
     "snprintf", "vsnprintf", "asprintf", "vasprintf", "sscanf",
     "tolower", "toupper", "timegm", "gmtime_r",
     "__ctype_b_loc", "__ctype_tolower_loc", "__ctype_toupper_loc", "__errno_location",

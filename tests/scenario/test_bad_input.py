@@ -368,6 +368,7 @@ ELSEWHERE = {
     "the config has no services to restart": "the hub itself is a service, so there always is one",
     "the way out '%s' is no longer in the config": "test_ways HttpWays",
     "this would be more than 2000 rows": "unit policy alert_stats",
+    "2000 listen already": "test_dashboard test_two_thousand_may_listen",
 }
 
 
@@ -429,6 +430,15 @@ class Refusals(BadCase):
         for method, path in (("POST", "x"), ("POST", "1"), ("DELETE", "x"), ("DELETE", "1/end"),
                              ("POST", "77/end"), ("DELETE", "77")):
             refuse(404, method, f"/v1/silences/{path}", {} if method == "POST" else None)
+        for path in ("x/hum", "x/beat/maybe"):
+            refuse(404, "POST", f"/v1/monitors/{path}", {})
+        refuse(404, "GET", "/v1/monitors/x")
+        refuse(413, "PUT", "/v1/monitors/x", b" " * 70000)
+        refuse(400, "PUT", "/v1/monitors/x", {"service": "nobody"})
+        refuse(400, "PUT", "/v1/monitors/" + "x" * 300, {})
+        refuse(400, "GET", "/v1/incidents?limit=0")
+        refuse(404, "GET", "/v1/badge/x")
+        refuse(404, "GET", "/dashboard/none.js")
         refuse(404, "GET", "/nothing/here")
         allowed = {"/restart": "POST", "/health": "GET", "/v1/silences/1": "POST, DELETE"}
         for path, methods in allowed.items():

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import time
@@ -73,6 +74,26 @@ class Events(HubCase):
         self.wait("the one that reads hears it", lambda: listener.next()["monitors"]["count"] == 40)
         self.assertLess(memory_kib(hub.pid) - before, 300 * 96)  # with what the sanitizer adds
         for peer in silent:
+            peer.close()
+        self.assertEqual(self.get(self.url("hub", "/ping")).status, 200)
+
+    def test_two_thousand_may_listen(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 3000:
+            self.skipTest(f"needs 3000 descriptors; the hard limit here is {hard} (ulimit -Hn)")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.start_both()
+        peers = []
+        for _ in range(2000):
+            peer = socket.create_connection(("127.0.0.1", self.port("hub")))
+            peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            peers.append(peer)
+        self.assertIn(b"200 OK", peers[-1].recv(100))
+        refused = self.get(self.url("hub", "/v1/events"))
+        self.assertEqual(refused.status, 503)
+        self.assertIn("2000 listen already", refused.json["detail"])
+        for peer in peers:
             peer.close()
         self.assertEqual(self.get(self.url("hub", "/ping")).status, 200)
 
