@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a request of PUT /v1/monitors/ID and of a beat; what is accepted can be lived through,
- * and shown. */
+/* Any bytes as a request of PUT /v1/monitors/ID and of a beat; what is accepted can be lived
+ * through, and shown. */
 #include "engine/monitors.h"
 #include "fuzz/fuzz.h"
 #include "wire/json_scan.h"
