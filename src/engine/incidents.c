@@ -8,16 +8,18 @@ enum { MERGE_MS = 60000, GAP_MS_MIN = 5000, DONE_BYTES_MAX = 2000, BEAT_MS = 180
 #define KEPT_MS (31 * DAY_MS)
 static const char everything[] = "*";
 
+struct list { /* by id; borrowed */
+    struct incident **incidents;
+    size_t count, capacity;
+};
 struct subject {
     char *name;
-    int64_t known_ms;  /* first seen */
-    size_t open, grey; /* places of its open incident and unknown time, or NONE */
-    size_t last;       /* its newest incident that is none of unknown time, or NONE */
+    struct list all;              /* its own */
+    struct incident *open, *grey; /* its open incident and unknown time, or NULL */
+    struct incident *last;        /* its newest that is none of unknown time, or NULL */
 };
-#define NONE SIZE_MAX
 struct incidents {
-    struct incident **list; /* by id */
-    size_t count, capacity;
+    struct list all;          /* owned */
     struct subject *subjects; /* by name */
     size_t subject_count;
     int64_t last_id, swept_ms;
@@ -27,14 +29,24 @@ struct incidents *incidents_new(void) {
     return memory_new(sizeof(struct incidents));
 }
 
+static void list_add(struct list *list, struct incident *incident) {
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? list->capacity * 2 : 8;
+        list->incidents = memory_grow(list->incidents, list->capacity, sizeof(struct incident *));
+    }
+    list->incidents[list->count++] = incident;
+}
+
 void incidents_free(struct incidents *incidents) {
     if (!incidents)
         return;
-    for (size_t i = 0; i < incidents->count; i++)
-        incident_free(incidents->list[i]);
-    for (size_t i = 0; i < incidents->subject_count; i++)
+    for (size_t i = 0; i < incidents->all.count; i++)
+        incident_free(incidents->all.incidents[i]);
+    for (size_t i = 0; i < incidents->subject_count; i++) {
         free(incidents->subjects[i].name);
-    free(incidents->list);
+        free(incidents->subjects[i].all.incidents);
+    }
+    free(incidents->all.incidents);
     free(incidents->subjects);
     free(incidents);
 }
@@ -72,7 +84,7 @@ static struct subject *subject_add(struct incidents *incidents, const char *name
         memory_grow(incidents->subjects, incidents->subject_count + 1, sizeof(struct subject));
     struct subject *subject = &incidents->subjects[place];
     memmove(subject + 1, subject, (incidents->subject_count++ - place) * sizeof *subject);
-    *subject = (struct subject){.name = text_copy(name), .open = NONE, .grey = NONE, .last = NONE};
+    *subject = (struct subject){.name = text_copy(name)};
     return subject;
 }
 
@@ -86,89 +98,90 @@ const char *incidents_subject(const struct incidents *incidents, size_t place) {
 
 /* ---- incidents ---- */
 
-static void keep(const struct incidents *incidents, size_t place, struct records *ret) {
-    records_add(ret, RECORD_INCIDENT)->incident = incident_copy(incidents->list[place]);
+static void keep(const struct incident *incident, struct records *ret) {
+    records_add(ret, RECORD_INCIDENT)->incident = incident_copy(incident);
 }
 
-static size_t add(struct incidents *incidents, struct incident *incident) {
-    if (incidents->count == incidents->capacity) {
-        incidents->capacity = incidents->capacity ? incidents->capacity * 2 : 64;
-        incidents->list =
-            memory_grow(incidents->list, incidents->capacity, sizeof(struct incident *));
-    }
-    incidents->list[incidents->count] = incident;
+static void add(struct incidents *incidents, struct subject *subject, struct incident *incident) {
+    list_add(&incidents->all, incident);
+    list_add(&subject->all, incident);
     if (incident->id > incidents->last_id)
         incidents->last_id = incident->id;
-    return incidents->count++;
 }
 
-static size_t begin(struct incidents *incidents, const char *subject, enum incident_level level,
-                    const char *cause, int64_t now) {
+static struct incident *begin(struct incidents *incidents, struct subject *subject,
+                              enum incident_level level, const char *cause, int64_t now) {
     struct incident *incident = memory_new(sizeof *incident);
     *incident = (struct incident){.id = incidents->last_id + 1,
-                                  .subject = text_copy(subject),
+                                  .subject = text_copy(subject->name),
                                   .level = level,
                                   .began_ms = now,
                                   .times = 1,
                                   .cause = text_copy(cause)};
-    return add(incidents, incident);
+    add(incidents, subject, incident);
+    return incident;
 }
 
-static void end(struct incidents *incidents, size_t *place, int64_t now, struct records *ret) {
-    if (*place == NONE)
+static void end(struct incident **open, int64_t now, struct records *ret) {
+    struct incident *incident = *open;
+    if (!incident)
         return;
-    struct incident *incident = incidents->list[*place];
     incident->ended_ms = now > incident->began_ms ? now : incident->began_ms + 1;
-    keep(incidents, *place, ret);
-    *place = NONE;
+    keep(incident, ret);
+    *open = NULL;
 }
 
-/* Once a day, what has ended long ago goes; the places of all others move. */
-static void forget_old(struct incidents *incidents, int64_t now) {
+static bool is_old(const struct incident *incident, int64_t now) {
+    return incident->ended_ms && now - incident->ended_ms > KEPT_MS;
+}
+
+static void list_drop_old(struct list *list, int64_t now) {
     size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (!is_old(list->incidents[i], now))
+            list->incidents[kept++] = list->incidents[i];
+    list->count = kept;
+}
+
+/* Once a day, what has ended long ago goes. */
+static void forget_old(struct incidents *incidents, int64_t now) {
     if (now - incidents->swept_ms < DAY_MS)
         return;
     incidents->swept_ms = now;
-    size_t *moved = memory_array(incidents->count, sizeof *moved);
-    for (size_t i = 0; i < incidents->count; i++) {
-        struct incident *incident = incidents->list[i];
-        bool goes = incident->ended_ms && now - incident->ended_ms > KEPT_MS;
-        moved[i] = goes ? NONE : kept;
-        if (goes)
-            incident_free(incident);
-        else
-            incidents->list[kept++] = incident;
-    }
     for (size_t i = 0; i < incidents->subject_count; i++) {
-        size_t *places[] = {&incidents->subjects[i].open, &incidents->subjects[i].grey,
-                            &incidents->subjects[i].last};
-        for (size_t p = 0; p < COUNT_OF(places); p++)
-            *places[p] = *places[p] == NONE ? NONE : moved[*places[p]];
+        struct subject *subject = &incidents->subjects[i];
+        list_drop_old(&subject->all, now);
+        if (subject->last && is_old(subject->last, now))
+            subject->last = NULL;
     }
-    incidents->count = kept;
-    free(moved);
+    for (size_t i = 0; i < incidents->all.count; i++)
+        if (is_old(incidents->all.incidents[i], now))
+            incident_free(TAKE(incidents->all.incidents[i]));
+    size_t kept = 0;
+    for (size_t i = 0; i < incidents->all.count; i++)
+        if (incidents->all.incidents[i])
+            incidents->all.incidents[kept++] = incidents->all.incidents[i];
+    incidents->all.count = kept;
 }
 
 void incidents_restore(struct incidents *incidents, const struct record *record) {
     struct incident *incident = incident_copy(record->incident);
-    size_t place = add(incidents, incident);
     struct subject *subject = subject_add(incidents, incident->subject);
     bool is_grey = incident->level == INCIDENT_UNKNOWN;
-    if (is_grey && incident->began_ms == 0)
-        subject->known_ms = incident->ended_ms;
+    add(incidents, subject, incident);
     if (!incident->ended_ms)
-        *(is_grey ? &subject->grey : &subject->open) = place;
+        *(is_grey ? &subject->grey : &subject->open) = incident;
     if (!is_grey)
-        subject->last = place;
+        subject->last = incident;
 }
 
 void incidents_start(struct incidents *incidents, int64_t alive_ms, int64_t now,
                      struct records *ret) {
     if (alive_ms == 0 || now - alive_ms < GAP_MS_MIN)
         return;
-    size_t place = begin(incidents, everything, INCIDENT_UNKNOWN, NULL, alive_ms);
-    end(incidents, &place, now, ret);
-    (void)subject_add(incidents, everything);
+    struct incident *away =
+        begin(incidents, subject_add(incidents, everything), INCIDENT_UNKNOWN, NULL, alive_ms);
+    end(&away, now, ret);
 }
 
 /* ---- seeing ---- */
@@ -178,45 +191,36 @@ static struct subject *see_first(struct incidents *incidents, const char *name, 
     if (incidents->subject_count >= INCIDENTS_SUBJECTS_MAX)
         return NULL;
     struct subject *subject = subject_add(incidents, name);
-    size_t before = begin(incidents, name, INCIDENT_UNKNOWN, NULL, 0);
-    subject->known_ms = now;
-    end(incidents, &before, now, ret);
+    struct incident *before = begin(incidents, subject, INCIDENT_UNKNOWN, NULL, 0);
+    end(&before, now, ret);
     return subject;
 }
 
-static bool is_the_same_again(const struct incidents *incidents, const struct subject *subject,
-                              int64_t now) {
-    return subject->last != NONE && now - incidents->list[subject->last]->ended_ms < MERGE_MS;
+static bool is_the_same_again(const struct subject *subject, int64_t now) {
+    return subject->last && now - subject->last->ended_ms < MERGE_MS;
 }
 
 static const struct incident *see_ill(struct incidents *incidents, struct subject *subject,
                                       enum incident_level level, const char *cause, int64_t now,
                                       struct records *ret) {
-    struct incident *incident = subject->open == NONE ? NULL : incidents->list[subject->open];
-    bool is_new = !incident;
-    if (incident && !incident->cause && cause) {
-        incident->cause = text_copy(cause);
-        keep(incidents, subject->open, ret);
-    }
-    if (incident && incident->level >= level)
-        return NULL;
-    if (is_new && is_the_same_again(incidents, subject, now)) {
-        subject->open = subject->last;
-        incident = incidents->list[subject->open];
+    struct incident *incident = subject->open;
+    bool is_new = !incident && !is_the_same_again(subject, now);
+    if (is_new) {
+        incident = subject->open = subject->last = begin(incidents, subject, level, cause, now);
+    } else if (!incident) {
+        incident = subject->open = subject->last;
         incident->ended_ms = 0;
         incident->times++;
-        is_new = false;
-    } else if (is_new) {
-        subject->open = subject->last = begin(incidents, subject->name, level, cause, now);
-        incident = incidents->list[subject->open];
+    } else if (incident->level >= level && (incident->cause || !cause)) {
+        return NULL; /* nothing new */
     }
-    if (!is_new && cause && (level > incident->level || !incident->cause)) {
+    if (cause && (level > incident->level || !incident->cause)) {
         free(incident->cause);
         incident->cause = text_copy(cause);
     }
     if (level > incident->level)
         incident->level = level;
-    keep(incidents, subject->open, ret);
+    keep(incident, ret);
     return is_new ? incident : NULL;
 }
 
@@ -229,16 +233,16 @@ const struct incident *incidents_see(struct incidents *incidents, const char *na
     if (!subject)
         return NULL;
     if (seen == SEEN_UNKNOWN) {
-        if (subject->grey == NONE) {
-            subject->grey = begin(incidents, name, INCIDENT_UNKNOWN, cause, now);
-            keep(incidents, subject->grey, ret);
+        if (!subject->grey) {
+            subject->grey = begin(incidents, subject, INCIDENT_UNKNOWN, cause, now);
+            keep(subject->grey, ret);
         }
         return NULL;
     }
-    end(incidents, &subject->grey, now, ret);
+    end(&subject->grey, now, ret);
     forget_old(incidents, now);
     if (seen == SEEN_HEALTHY) {
-        end(incidents, &subject->open, now, ret);
+        end(&subject->open, now, ret);
         return NULL;
     }
     return see_ill(incidents, subject, seen == SEEN_DOWN ? INCIDENT_DOWN : INCIDENT_DEGRADED, cause,
@@ -250,42 +254,41 @@ void incidents_gone(struct incidents *incidents, const char *name, int64_t now,
     struct subject *subject = subject_of(incidents, name);
     if (!subject)
         return;
-    end(incidents, &subject->open, now, ret);
-    end(incidents, &subject->grey, now, ret);
+    end(&subject->open, now, ret);
+    end(&subject->grey, now, ret);
 }
 
 void incidents_note(struct incidents *incidents, const char *name, const char *done, int64_t now,
                     struct records *ret) {
     struct subject *subject = subject_of(incidents, name);
-    if (!subject || (subject->open == NONE && !is_the_same_again(incidents, subject, now)))
+    if (!subject || (!subject->open && !is_the_same_again(subject, now)))
         return;
-    size_t place = subject->open == NONE ? subject->last : subject->open;
-    struct incident *incident = incidents->list[place];
+    struct incident *incident = subject->last; /* the open one, where one is */
     size_t size = incident->done ? strlen(incident->done) : 0;
     if (size + strlen(done) + 1 > DONE_BYTES_MAX)
         return;
     char *all = size ? text_format("%s\n%s", incident->done, done) : text_copy(done);
     free(incident->done);
     incident->done = all;
-    keep(incidents, place, ret);
+    keep(incident, ret);
 }
 
 void incidents_lines(struct incidents *incidents, int64_t id, const char *lines,
                      struct records *ret) {
-    for (size_t i = incidents->count; i-- > 0 && incidents->list[i]->id >= id;) {
-        struct incident *incident = incidents->list[i];
+    for (size_t i = incidents->all.count; i-- > 0;) {
+        struct incident *incident = incidents->all.incidents[i];
         if (incident->id != id)
             continue;
         free(incident->lines);
         incident->lines = text_copy(lines);
-        keep(incidents, i, ret);
+        keep(incident, ret);
+        return;
     }
 }
 
 bool incidents_has_note(const struct incidents *incidents, const char *name, const char *done) {
     const struct subject *subject = subject_of(incidents, name);
-    const struct incident *incident =
-        subject && subject->last != NONE ? incidents->list[subject->last] : NULL;
+    const struct incident *incident = subject ? subject->last : NULL;
     size_t size = strlen(done);
     for (const char *at = incident ? incident->done : NULL; at && *at;) {
         size_t line = strcspn(at, "\n");
@@ -298,17 +301,18 @@ bool incidents_has_note(const struct incidents *incidents, const char *name, con
 
 bool incidents_is_open(const struct incidents *incidents, const char *name) {
     const struct subject *subject = subject_of(incidents, name);
-    return subject && subject->open != NONE;
+    return subject && subject->open;
 }
 
 /* ---- showing ---- */
 
 void incidents_list(const struct incidents *incidents, const char *subject, int64_t before,
                     size_t limit, incidents_each *each, void *context) {
-    for (size_t i = incidents->count; i-- > 0 && limit > 0;) {
-        const struct incident *incident = incidents->list[i];
-        if (incident->level == INCIDENT_UNKNOWN || (before && incident->id >= before) ||
-            (subject && strcmp(subject, incident->subject) != 0))
+    const struct subject *one = subject ? subject_of(incidents, subject) : NULL;
+    const struct list *list = one ? &one->all : &incidents->all;
+    for (size_t i = subject && !one ? 0 : list->count; i-- > 0 && limit > 0;) {
+        const struct incident *incident = list->incidents[i];
+        if (incident->level == INCIDENT_UNKNOWN || (before && incident->id >= before))
             continue;
         each(context, incident);
         limit--;
@@ -331,20 +335,28 @@ static int by_time(const void *a, const void *b) {
     return one->at_ms < other->at_ms ? -1 : one->at_ms > other->at_ms;
 }
 
-static struct edges edges_of(const struct incidents *incidents, const char *subject, int64_t from,
-                             int64_t to) {
-    struct edges edges = {memory_array(incidents->count * 2 + 1, sizeof(struct edge)), 0};
-    for (size_t i = 0; i < incidents->count; i++) {
-        const struct incident *incident = incidents->list[i];
+static void add_edges(struct edges *edges, const struct list *list, int64_t from, int64_t to) {
+    for (size_t i = 0; i < list->count; i++) {
+        const struct incident *incident = list->incidents[i];
         int64_t began = incident->began_ms > from ? incident->began_ms : from;
         int64_t ended = incident->ended_ms && incident->ended_ms < to ? incident->ended_ms : to;
-        bool fits =
-            strcmp(incident->subject, subject) == 0 || strcmp(incident->subject, everything) == 0;
-        if (!fits || began >= ended)
+        if (began >= ended)
             continue;
-        edges.list[edges.count++] = (struct edge){began, incident->level, 1};
-        edges.list[edges.count++] = (struct edge){ended, incident->level, -1};
+        edges->list[edges->count++] = (struct edge){began, incident->level, 1};
+        edges->list[edges->count++] = (struct edge){ended, incident->level, -1};
     }
+}
+
+/* Of the subject, and of the time in which nobody could see anything. */
+static struct edges edges_of(const struct incidents *incidents, const struct subject *subject,
+                             int64_t from, int64_t to) {
+    static const struct list none;
+    const struct subject *away = subject_of(incidents, everything);
+    const struct list *lists[] = {&subject->all, away ? &away->all : &none};
+    size_t count = lists[0]->count + lists[1]->count;
+    struct edges edges = {memory_array(count * 2 + 1, sizeof(struct edge)), 0};
+    add_edges(&edges, lists[0], from, to);
+    add_edges(&edges, lists[1], from, to);
     qsort(edges.list, edges.count, sizeof *edges.list, by_time);
     return edges;
 }
@@ -374,9 +386,10 @@ static struct lasted measure(const struct edges *edges, int64_t from, int64_t to
     return lasted;
 }
 
-struct incidents_uptime incidents_uptime(const struct incidents *incidents, const char *subject,
+struct incidents_uptime incidents_uptime(const struct incidents *incidents, const char *name,
                                          int64_t from_ms, int64_t now) {
-    if (!subject_of(incidents, subject) || from_ms >= now)
+    const struct subject *subject = subject_of(incidents, name);
+    if (!subject || from_ms >= now)
         return (struct incidents_uptime){0};
     struct edges edges = edges_of(incidents, subject, from_ms, now);
     struct lasted lasted = measure(&edges, from_ms, now);
@@ -385,11 +398,12 @@ struct incidents_uptime incidents_uptime(const struct incidents *incidents, cons
                                      .down_ms = lasted.ms[INCIDENT_DOWN]};
 }
 
-void incidents_beats(const struct incidents *incidents, const char *subject, int64_t now,
+void incidents_beats(const struct incidents *incidents, const char *name, int64_t now,
                      char ret[INCIDENTS_BEATS + 1]) {
+    const struct subject *subject = subject_of(incidents, name);
     memset(ret, 'u', INCIDENTS_BEATS);
     ret[INCIDENTS_BEATS] = 0;
-    if (!subject_of(incidents, subject))
+    if (!subject)
         return;
     int64_t from = now - (int64_t)INCIDENTS_BEATS * BEAT_MS;
     struct edges edges = edges_of(incidents, subject, from, now);
